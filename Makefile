@@ -1,0 +1,43 @@
+# Every target sets up .venv by itself, and again only when requirements.txt has changed.
+# NB=04 limits `run` and `store` to one notebook.
+
+PYTHON := .venv/bin/python
+
+# What the user has set for another Python, Jupyter or uv must not leak in.
+unexport VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
+unexport PYTHONUSERBASE PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT
+unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
+# Kernels would otherwise run the start-up files in ~/.ipython.
+export IPYTHONDIR := $(CURDIR)/.venv/ipython
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab test lint lock store
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/installed  ## Make .venv (the other targets do it by themselves)
+
+.venv/installed: requirements.txt tools/setup.sh
+	@tools/setup.sh
+
+run: .venv/installed  ## Execute the notebooks into build/, with HTML pages; NB=04 runs one
+	@$(PYTHON) tools/run_notebooks.py $(NB)
+
+lab: .venv/installed  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
+	@$(PYTHON) -m jupyterlab $(OPTIONS) notebooks/01_degradation.ipynb
+
+test: .venv/installed  ## Unit tests, notebook rules, then every notebook under nbval
+	@$(PYTHON) -m pytest tests notebooks --durations=10 \
+	    --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+lint: .venv/installed  ## Check the style of Python files and notebooks
+	@$(PYTHON) -m ruff check
+
+lock:  ## For authors: write requirements.txt again from requirements.in
+	@tools/uv.sh pip compile --quiet --universal --python-version 3.11 \
+	    requirements.in -o requirements.txt
+
+store: .venv/installed  ## For authors: execute a notebook and store its outputs; NB=02 takes one
+	@$(PYTHON) tools/run_notebooks.py --in-place $(NB)

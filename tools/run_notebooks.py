@@ -1,0 +1,245 @@
+"""Executes notebooks in order, and reports how each one went.
+
+    run_notebooks.py [NB ...]             into build/: an executed copy and an HTML page of each
+    run_notebooks.py --in-place [NB ...]  back into notebooks/, for authors
+
+NB is how a notebook's name begins: 04, or 04_fashion_mnist. Without it, all are executed.
+"""
+
+import argparse
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.util import ensure_async, run_sync
+from nbconvert import HTMLExporter
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL_TIMEOUT = 600  # seconds
+
+# What a stored notebook says of its kernel: nothing that differs between machines.
+KERNELSPEC = {'display_name': 'Python 3 (ipykernel)', 'language': 'python', 'name': 'python3'}
+LANGUAGE_INFO = {'name': 'python', 'pygments_lexer': 'ipython3'}
+WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json'
+
+
+class NotebookError(Exception):
+    """A notebook that did not run to its end, or whose outputs cannot be stored."""
+
+
+@dataclass
+class Result:
+    """One row of the closing table."""
+
+    name: str
+    minutes: float
+    peak_mb: str
+    headline: str
+    failed: bool
+
+
+def select(folder, prefixes):
+    """The notebooks of `folder` whose names begin with one of `prefixes`; all without any."""
+    paths = sorted(folder.glob('*.ipynb'))
+    if not paths:
+        sys.exit(f'There is no notebook in {folder}.')
+    for prefix in prefixes:
+        if not any(path.name.startswith(prefix) for path in paths):
+            names = '\n  '.join(path.name for path in paths)
+            sys.exit(f"No notebook's name begins with '{prefix}'. There are:\n  {names}")
+    return [path for path in paths if not prefixes or path.name.startswith(tuple(prefixes))]
+
+
+def code_cells(notebook):
+    """The code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == 'code']
+
+
+def clear(notebook):
+    """Removes every output, so that none of an earlier run can pass for one of this run."""
+    for cell in code_cells(notebook):
+        cell.outputs = []
+        cell.execution_count = None
+
+
+def execute(notebook, folder, name):
+    """Runs the cells of `notebook` in `folder`; returns the kernel's peak memory in MB."""
+    # No kernel folders: a kernel of the same name that the user has installed never
+    # steps in, and jupyter_client falls back to the Python that runs this script.
+    # Encryption, because ipykernel warns at each start without it.
+    manager = AsyncKernelManager(
+        kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), transport_encryption='auto'
+    )
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        shutdown_kernel='immediate',  # a gentle shutdown makes the kernel report an interrupt
+        resources={'metadata': {'path': str(folder)}},
+    )
+    # Progress bars are for a person who watches; in a stored output they are debris.
+    env = {**os.environ, 'TQDM_DISABLE': '1'}
+    cells = code_cells(notebook)
+    with (
+        client.setup_kernel(env=env, cleanup_kc=True),
+        tqdm(total=len(cells), desc=name, unit='cell', leave=False, disable=None) as bar,
+    ):
+        for number, cell in enumerate(cells, start=1):
+            try:
+                client.execute_cell(cell, notebook.cells.index(cell), execution_count=number)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                raise NotebookError(f'cell [{number}] {first_line(cell)}: {short(error)}') from None
+            bar.update()
+        return peak_memory(client)
+
+
+def first_line(cell):
+    """The first line of a cell, in quotation marks, to find it by."""
+    return f"'{cell.source.strip().splitlines()[0]}'"
+
+
+def short(error):
+    """One line that says what stopped a cell."""
+    if isinstance(error, CellExecutionError):
+        return f'{error.ename}: {error.evalue}'
+    if isinstance(error, CellTimeoutError):
+        return f'not finished after {CELL_TIMEOUT} s'
+    return 'the kernel died, most often for want of memory'
+
+
+def peak_memory(client):
+    """The largest resident size that the kernel has had, in MB."""
+    expression = "__import__('resource').getrusage(0).ru_maxrss"  # 0 is RUSAGE_SELF
+    request = client.kc.execute(
+        '', silent=True, user_expressions={'peak': expression}, reply=True, timeout=60
+    )
+    reply = run_sync(ensure_async)(request)
+    unit = 1 if sys.platform == 'darwin' else 1024  # macOS counts bytes, Linux kilobytes
+    return int(reply['content']['user_expressions']['peak']['data']['text/plain']) * unit / 2**20
+
+
+def normalise(notebook):
+    """Reduces `notebook` to what is the same on every machine."""
+    notebook.metadata = nbformat.from_dict(
+        {'kernelspec': KERNELSPEC, 'language_info': LANGUAGE_INFO}
+    )
+    for cell in notebook.cells:
+        tags = cell.metadata.get('tags')
+        cell.metadata = nbformat.from_dict({'tags': tags} if tags else {})
+    for cell in code_cells(notebook):
+        # A widget lives in a kernel; stored, it is an empty placeholder.
+        outputs = [output for output in cell.outputs if WIDGET_VIEW not in output.get('data', {})]
+        cell.outputs = merge_streams(outputs)
+
+
+def merge_streams(outputs):
+    """Joins neighbouring pieces of one stream: where they break is chance."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last and last.output_type == output.output_type == 'stream' and last.name == output.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def refuse_debris(notebook):
+    """Stops where an output should not be stored: warnings, and what a progress bar leaves."""
+    for cell in code_cells(notebook):
+        for stream in (output for output in cell.outputs if output.output_type == 'stream'):
+            if stream.name == 'stderr':
+                raise NotebookError(
+                    f'cell [{cell.execution_count}] {first_line(cell)} wrote to stderr; mend what '
+                    f'it warns of, then repeat: {stream.text.strip()}'
+                )
+            if '\r' in stream.text:
+                raise NotebookError(
+                    f'cell [{cell.execution_count}] {first_line(cell)} wrote a carriage return, '
+                    'as a progress bar does; use tqdm, which is silent here, then repeat'
+                )
+
+
+def headline(notebook):
+    """The last line that the cell tagged `headline` wrote; a dash if there is none."""
+    lines = []
+    for cell in code_cells(notebook):
+        if 'headline' in cell.metadata.get('tags', []):
+            for output in cell.outputs:
+                text = output.get('text') or output.get('data', {}).get('text/plain', '')
+                lines += text.strip().splitlines()
+    return lines[-1].strip() if lines else '-'
+
+
+def write(path, text):
+    """Writes a file whole or not at all."""
+    unfinished = path.with_name(f'.{path.name}.tmp')
+    unfinished.write_text(text, encoding='utf-8')
+    os.replace(unfinished, path)
+
+
+def write_copies(notebook, name, build):
+    """Writes the executed notebook and its HTML page."""
+    build.mkdir(exist_ok=True)
+    write(build / f'{name}.ipynb', nbformat.writes(notebook) + '\n')
+    page, _ = HTMLExporter().from_notebook_node(notebook, {'metadata': {'name': name}})
+    write(build / f'{name}.html', page)
+
+
+def run(path, in_place, build):
+    """Executes one notebook, writes what came of it, and returns its row of the table."""
+    notebook = nbformat.read(path, as_version=4)
+    clear(notebook)
+    print(f'{path.stem}: {len(code_cells(notebook))} cells', flush=True)
+    start, peak, error = time.perf_counter(), '-', None
+    try:
+        peak = f'{execute(notebook, path.parent, path.stem):.0f}'
+        normalise(notebook)
+        if in_place:
+            refuse_debris(notebook)
+            write(path, nbformat.writes(notebook) + '\n')
+    except NotebookError as problem:
+        error = problem
+    if not in_place:
+        write_copies(notebook, path.stem, build)
+    minutes = (time.perf_counter() - start) / 60
+    outcome = f'FAILED, {error}' if error else f'done in {minutes:.1f} min'
+    print(f'{path.stem}: {outcome}', flush=True)
+    return Result(path.stem, minutes, peak, 'FAILED' if error else headline(notebook), bool(error))
+
+
+def table(results):
+    """The closing table, as text."""
+    width = max(len(result.name) for result in results)
+    lines = [f'{"notebook":{width}}  minutes  peak MB  headline']
+    for row in results:
+        lines.append(f'{row.name:{width}}  {row.minutes:7.1f}  {row.peak_mb:>7}  {row.headline}')
+    return '\n'.join(lines)
+
+
+def main(arguments, root=ROOT):
+    """Runs what the command line asks for; returns the exit status."""
+    parser = argparse.ArgumentParser(description='Execute notebooks in order.')
+    parser.add_argument('nb', nargs='*', help="how a notebook's name begins, such as 04")
+    parser.add_argument('--in-place', action='store_true', help='store the outputs in notebooks/')
+    options = parser.parse_args(arguments)
+
+    paths = select(root / 'notebooks', options.nb)
+    results = [run(path, options.in_place, root / 'build') for path in paths]
+    print(f'\n{table(results)}')
+    if not options.in_place:
+        print(f'\nThe executed notebooks and their HTML pages are in {root / "build"}')
+    return int(any(result.failed for result in results))
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Makes .venv: Python 3.11 with exactly the packages of requirements.txt.
+# The Makefile calls it when the lock is newer than .venv/installed.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    printf '\nSet-up stopped: %s\n' "$1" >&2
+    exit 1
+}
+
+binder="or read the notebooks on Binder, with nothing to install (badge in README.md)."
+
+# MXNet 1.9.1 has wheels for these platforms, and cannot be built by pip.
+case "$(uname -s) $(uname -m)" in
+    "Linux x86_64" | "Linux aarch64")
+        python=3.11 ;;
+    "Darwin x86_64")
+        # Under Rosetta too, where uv would otherwise take a Python for Apple silicon.
+        python=cpython-3.11-macos-x86_64-none ;;
+    "Darwin arm64")
+        fail "MXNet has no build for Apple silicon.
+Run the same command under Rosetta (softwareupdate --install-rosetta; arch -x86_64 make ...),
+$binder" ;;
+    MINGW* | MSYS* | CYGWIN*)
+        fail "MXNet 1.9.1 has no build for Windows.
+Run the same command inside WSL (https://learn.microsoft.com/windows/wsl/install),
+$binder" ;;
+    *)
+        fail "MXNet 1.9.1 has no build for $(uname -s) on $(uname -m).
+Use Linux (x86-64 or aarch64) or macOS (Intel), $binder" ;;
+esac
+
+# First of all, so that a failure to get uv is reported once, and as such.
+tools/uv.sh --version
+
+# From here on .venv is in the making: a failure must leave no stamp.
+rm -f .venv/installed
+
+is_python_311() {
+    .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+}
+
+if ! is_python_311; then
+    echo "== Making .venv with Python 3.11 =="
+    rm -rf .venv
+    tools/uv.sh venv --quiet --python "$python" .venv ||
+        fail "Python 3.11 is not on this machine, and uv could not fetch it; its own words are above.
+Install Python 3.11 (Debian 12: apt install python3.11; macOS: brew install python@3.11;
+anywhere: pyenv install 3.11) so that 'python3.11' is found, or allow uv the network. Or use conda:
+    conda env create -f environment.yml && conda activate resnet-notebooks
+    jupyter lab notebooks/01_degradation.ipynb"
+fi
+
+echo "== Installing the packages of requirements.txt into .venv (0.7 GB on disk) =="
+tools/uv.sh pip sync --python .venv requirements.txt ||
+    fail "the packages could not be installed; uv's own words are above.
+The network is needed here: check it (a proxy? HTTPS_PROXY), then repeat the command.
+What has been fetched is kept."
+
+.venv/bin/python -c 'import mxnet' ||
+    fail "MXNet is installed but does not start; its own words are above.
+If a library is missing: Debian, Ubuntu: sudo apt install libgomp1 libquadmath0"
+
+touch .venv/installed
+echo "== .venv is ready =="
