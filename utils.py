@@ -1,0 +1,426 @@
+"""The training toolbox that every notebook imports: devices, data, training, counting, plots.
+
+Import it before ``mxnet``: MXNet reads ``OMP_NUM_THREADS`` once, when it loads, and left alone
+it uses only half of the cores.
+"""
+import gzip
+import hashlib
+import json
+import os
+import random
+import sys
+import time
+import warnings
+from pathlib import Path
+
+if 'OMP_NUM_THREADS' not in os.environ:
+    from loky import cpu_count  # respects affinity and container quotas, unlike os.cpu_count
+
+    if 'mxnet' in sys.modules:
+        warnings.warn('mxnet was imported before utils, so it runs on its default number of '
+                      'threads, which is about half as fast. Restart the kernel and import '
+                      'utils first.', stacklevel=2)
+    else:
+        os.environ['OMP_NUM_THREADS'] = str(cpu_count(only_physical_cores=True))
+
+import mxnet as mx
+import numpy as np
+from mxnet import autograd, gluon, nd
+
+# ---------------------------------------------------------------------------------------------
+# Devices and seeds
+
+
+def try_gpu(i=0):
+    """The GPU number `i` if something can be allocated on it, else the CPU. Never raises."""
+    if not mx.runtime.Features().is_enabled('CUDA'):  # asking it for a GPU would print a warning
+        return mx.cpu()
+    try:
+        nd.zeros((1,), ctx=mx.gpu(i)).wait_to_read()
+        return mx.gpu(i)
+    except mx.MXNetError:  # no such GPU, or no driver
+        return mx.cpu()
+
+
+def try_all_gpus():
+    """A list of all GPUs that work; where there is none, a list of the CPU. Never raises."""
+    devices = []
+    while (device := try_gpu(len(devices))) != mx.cpu():
+        devices.append(device)
+    return devices or [mx.cpu()]
+
+
+def seed_everything(seed):
+    """Seed Python's, NumPy's and MXNet's generators with one integer.
+
+    On one machine, with one number of threads, losses then repeat bit for bit; elsewhere they
+    agree only roughly, because sums are taken in another order.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    mx.random.seed(seed)
+
+
+# ---------------------------------------------------------------------------------------------
+# Data
+
+FASHION_MNIST_CLASSES = ('t-shirt', 'trouser', 'pullover', 'dress', 'coat',
+                         'sandal', 'shirt', 'sneaker', 'bag', 'ankle boot')
+
+# Name, header bytes and MD5 of each file, as Zalando published them.
+FASHION_MNIST_FILES = {
+    'train images': ('train-images-idx3-ubyte.gz', 16, '8d4fb7e6c68d591d4c3dfef9ec88bf0d'),
+    'train labels': ('train-labels-idx1-ubyte.gz', 8, '25c81989df183df01b3e8a0aad5dffbe'),
+    'test images': ('t10k-images-idx3-ubyte.gz', 16, 'bef4ecab320f06d8554ea6380940ec79'),
+    'test labels': ('t10k-labels-idx1-ubyte.gz', 8, 'bb300cfdad3c16e7a12a480ee83cd310'),
+}
+
+
+def _read_idx(root, part):
+    """The numbers of one IDX file behind its header, a flat uint8 array; see the data's README."""
+    name, header, md5 = FASHION_MNIST_FILES[part]
+    path = Path(root) / name
+    remedy = (f'Its MD5 should be {md5}. Restore it with `git checkout -- data/fashion-mnist`, or '
+              f'copy the original from https://github.com/zalandoresearch/fashion-mnist to '
+              f'{path}.')
+    if not path.is_file():
+        raise FileNotFoundError(f'Fashion-MNIST: {path} is missing. {remedy}')
+    packed = path.read_bytes()
+    found = hashlib.md5(packed).hexdigest()
+    if found != md5:
+        raise ValueError(f'Fashion-MNIST: {path} is damaged: {len(packed):,} bytes with MD5 '
+                         f'{found}. {remedy}')
+    return np.frombuffer(gzip.decompress(packed), dtype=np.uint8, offset=header)
+
+
+def _balanced_subset(labels, size):
+    """`size` indices, the same at every call, with class counts that differ by one at most."""
+    if not 1 <= size <= len(labels):
+        raise ValueError(f'a subset has 1 to {len(labels):,} images, not {size}')
+    shuffled = np.random.RandomState(0).permutation(len(labels))
+    by_class = [shuffled[labels[shuffled] == c] for c in np.unique(labels)]
+    turns = np.concatenate([np.arange(len(indices)) for indices in by_class])
+    # The first of every class, then the second of every class, and so on.
+    return np.concatenate(by_class)[np.argsort(turns, kind='stable')][:size]
+
+
+def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=None, root=None):
+    """Fashion-MNIST as two Gluon DataLoaders, for training (shuffled) and for testing.
+
+    Each batch is `(data, label)`: data of shape (batch_size, 1, resize, resize), float32 in
+    [0, 1]; label of shape (batch_size,), int32 from 0 to 9 (see FASHION_MNIST_CLASSES). The last
+    batch of an epoch may be smaller.
+
+    resize: side in pixels, None for the original 28. Images stay 28 x 28 bytes in memory and
+        are resized a batch at a time, bilinearly (14 is the exact mean of each 2 x 2 square).
+    train_size, test_size: how many images, None for all 60,000 and 10,000. A subset is the same
+        at every call, and balanced over the classes.
+    root: the folder of the four original files, None for `data/fashion-mnist`.
+
+    Raises FileNotFoundError for a missing file, ValueError for a damaged one or a bad size.
+    """
+    root = root or Path(__file__).resolve().parent / 'data' / 'fashion-mnist'
+    if resize is not None and resize < 1:
+        raise ValueError(f'resize is a side in pixels, at least 1, not {resize}')
+
+    def batchify(samples):
+        images, labels = zip(*samples, strict=True)
+        data = nd.array(np.stack(images)[:, None] / np.float32(255))
+        if resize not in (None, 28):
+            data = nd.contrib.BilinearResize2D(data, height=resize, width=resize,
+                                               align_corners=False)
+        return data, nd.array(labels, dtype='int32')
+
+    def loader(part, size, shuffle):
+        labels = _read_idx(root, f'{part} labels').astype('int32')
+        images = _read_idx(root, f'{part} images').reshape(-1, 28, 28)
+        if size is not None:
+            subset = _balanced_subset(labels, size)
+            images, labels = images[subset], labels[subset]
+        return gluon.data.DataLoader(gluon.data.ArrayDataset(images, labels), batch_size,
+                                     shuffle=shuffle, batchify_fn=batchify)
+
+    return loader('train', train_size, shuffle=True), loader('test', test_size, shuffle=False)
+
+
+# ---------------------------------------------------------------------------------------------
+# Training
+
+
+def _device_list(ctx):
+    return ctx if isinstance(ctx, (list, tuple)) else [ctx]
+
+
+def _share(batch, devices):
+    """A part of the batch for each device; where images run out, the last devices have none."""
+    return gluon.utils.split_and_load(batch, devices[:len(batch)], even_split=False)
+
+
+def evaluate_accuracy(data, net, ctx):
+    """The share of images in `data` that `net` classifies correctly, in [0, 1].
+
+    data: batches of (images, labels), such as a DataLoader. ctx: a device or a list of them.
+    Batch normalisation uses its running statistics, as outside `autograd.record()` always.
+    """
+    hits, count = [], 0
+    for images, labels in data:
+        parts = zip(_share(images, _device_list(ctx)), _share(labels, _device_list(ctx)),
+                    strict=True)
+        hits += [_hits(net(x), y) for x, y in parts]
+        count += len(images)
+    if count == 0:
+        raise ValueError('data has no batches')
+    return sum(h.asscalar() for h in hits) / count
+
+
+def _hits(out, y):
+    return (out.argmax(axis=1) == y.astype('float32')).sum()
+
+
+def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False):
+    """Train `net`, print a line an epoch, and return the history, one dictionary an epoch.
+
+    train_data, test_data: batches of (images, labels), such as two DataLoaders.
+    loss: a Gluon loss, or any function of (outputs, labels) that gives one value an image.
+    trainer: a gluon.Trainer; give it an `lr_scheduler` for a learning rate that changes.
+    ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
+    live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len).
+
+    A history row has epoch, step (batches so far), loss and train_acc (means over the epoch, as
+    the net was while it learned), test_acc, learning_rate, and time (seconds, evaluation
+    included).
+
+    Raises FloatingPointError as soon as a loss is NaN or infinite, before that batch changes
+    any parameter (or, for a NaN that the loss does not show, after the epoch), and ValueError
+    for labels that the net has no output for.
+    """
+    print('Start training on ', ctx)
+    devices, history, step = _device_list(ctx), [], 0
+    curves = _LiveCurves(num_epochs) if live else None
+    for epoch in range(num_epochs):
+        start = time.time()
+        total_loss, hits, count = 0., [], 0
+        for data, label in _progress(train_data, f'Epoch {epoch}'):
+            xs, ys = _share(data, devices), _share(label, devices)
+            with autograd.record():
+                outs = [net(x) for x in xs]
+                losses = [loss(out, y) for out, y in zip(outs, ys, strict=True)]
+                # The gradient of a device without images is zero, not that of its last batch.
+                idle = [0 * p.data(device).sum() for device in devices[len(data):]
+                        for p in net.collect_params().values() if p.grad_req != 'null']
+            # Before the backward pass, which moves BN's running statistics.
+            _check_labels(outs, ys)
+            batch_loss = sum(part.sum().asscalar() for part in losses)
+            if not np.isfinite(batch_loss):
+                raise FloatingPointError(
+                    f'the loss is {batch_loss} at epoch {epoch}, step {step}, with learning rate '
+                    f'{trainer.learning_rate:g}. The parameters are as they were before this '
+                    'step. Initialise the net again and use a lower learning rate (a tenth), or '
+                    'check the inputs for NaN.')
+            autograd.backward(losses + idle)
+            trainer.step(len(data))
+            total_loss += batch_loss
+            hits += [_hits(out, y) for out, y in zip(outs, ys, strict=True)]
+            count += len(data)
+            step += 1
+            if live:
+                curves.add_batch(step / len(train_data), batch_loss, hits[-len(outs):], len(data))
+        if count == 0:
+            raise ValueError('train_data has no batches')
+        _check_parameters(net, devices[0], epoch, trainer)
+        row = {'epoch': epoch, 'step': step, 'loss': total_loss / count,
+               'train_acc': sum(h.asscalar() for h in hits) / count,
+               'test_acc': evaluate_accuracy(test_data, net, ctx),
+               'learning_rate': trainer.learning_rate, 'time': time.time() - start}
+        history.append(row)
+        print('Epoch {epoch}. Loss: {loss:.3f}, Train acc {train_acc:.2f}, '
+              'Test acc {test_acc:.2f}, Time {time:.1f} sec'.format(**row))
+        if live:
+            curves.add_test(epoch + 1, row['test_acc'])
+    return history
+
+
+def _check_parameters(net, device, epoch, trainer):
+    """A NaN may hide from the loss: on a CPU, nn.Activation('relu') turns it into 0."""
+    for p in net.collect_params().values():
+        if not np.isfinite(p.data(device).sum().asscalar()):
+            raise FloatingPointError(
+                f'{p.name} is NaN or infinite after epoch {epoch}, with learning rate '
+                f'{trainer.learning_rate:g}. Initialise the net again and use a lower learning '
+                'rate (a tenth), or check the inputs for NaN.')
+
+
+def _check_labels(outs, ys):
+    """A label without an output would be clipped silently by the loss."""
+    classes = outs[0].shape[1]
+    for y in ys:
+        low, high = y.min().asscalar(), y.max().asscalar()
+        if low < 0 or high >= classes:
+            raise ValueError(f'the net has {classes} outputs, so labels are 0 to {classes - 1}, '
+                             f'but this batch has labels from {low} to {high}')
+
+
+def _progress(batches, title):
+    """A bar that shows itself after two seconds, vanishes at the end and stays out of logs."""
+    from tqdm.auto import tqdm  # late: it loads ipywidgets
+
+    # tqdm's notebook bar ignores TQDM_DISABLE, with which notebooks are executed for storing.
+    shown = ('TQDM_DISABLE' not in os.environ
+             and ('ipykernel' in sys.modules or sys.stderr.isatty()))
+    return tqdm(batches, desc=title, unit='batch', leave=False, delay=2, disable=not shown)
+
+
+class _LiveCurves:
+    """Loss and accuracy against epochs, drawn again in place while a notebook's cell runs."""
+
+    def __init__(self, num_epochs):
+        from IPython.display import display
+        from matplotlib import pyplot as plt
+
+        self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(9, 3))
+        plt.close(self.fig)  # or the notebook would show it once more at the end of the cell
+        self.num_epochs = num_epochs
+        self.epochs, self.losses, self.accuracies, self.tests = [0.], [], [], []
+        self.batches = []
+        self.handle = display(self.fig, display_id=True)
+
+    def add_batch(self, epochs, loss, hits, count):
+        self.batches.append((loss, hits, count))
+        if epochs - self.epochs[-1] < 0.0999:
+            return
+        total = sum(count for _, _, count in self.batches)
+        self.epochs.append(epochs)
+        self.losses.append(sum(loss for loss, _, _ in self.batches) / total)
+        self.accuracies.append(sum(h.asscalar() for _, hits, _ in self.batches for h in hits)
+                               / total)
+        self.batches = []
+        self.draw()
+
+    def add_test(self, epochs, accuracy):
+        self.tests.append((epochs, accuracy))
+        self.draw()
+
+    def draw(self):
+        for ax, title in ((self.left, 'training loss'), (self.right, 'accuracy')):
+            ax.clear()
+            ax.set(xlabel='epochs', ylabel=title, xlim=(0, self.num_epochs))
+        self.left.plot(self.epochs[1:], self.losses, color='black')
+        self.right.plot(self.epochs[1:], self.accuracies, color='black', label='training batches')
+        if self.tests:
+            self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
+                            clip_on=False, color='#0072b2', label='all test images')
+        self.right.legend(loc='lower right')
+        if self.handle:  # outside IPython there is nothing to update
+            self.handle.update(self.fig)
+
+
+# ---------------------------------------------------------------------------------------------
+# Counting and measuring
+
+
+def count_parameters(net):
+    """How many numbers training may change: BN's running statistics are not among them.
+
+    The net's shapes must be known: initialise it and pass one batch through it first.
+    """
+    learnable = [p for p in net.collect_params().values() if p.grad_req != 'null']
+    if unknown := [p.name for p in learnable if 0 in p.shape]:
+        raise ValueError(f'the shape of {unknown[0]} is not known yet: initialise the net and '
+                         'pass one batch through it first')
+    return sum(int(np.prod(p.shape)) for p in learnable)
+
+
+def count_multiply_adds(net, shape):
+    """Multiply-adds of the convolutions and dense layers of a HybridBlock (He 2015's "FLOPs").
+
+    shape: of the input, (batch, channels, height, width). Nothing is computed: the shapes are
+    inferred. Biases, BN, activations and pooling are not counted, as in the paper.
+    """
+    graph = net(mx.sym.var('data')).get_internals()
+    _, shapes, _ = graph.infer_shape(data=shape)
+    shape_of = dict(zip(graph.list_outputs(), shapes, strict=True))
+    nodes, total = json.loads(graph.tojson())['nodes'], 0
+    for node in nodes:
+        if node['op'] in ('Convolution', 'FullyConnected'):
+            weight = nodes[node['inputs'][1][0]]['name']
+            out = shape_of[node['name'] + '_output']
+            # Each output position multiplies and adds every number of the weight once.
+            total += out[0] * int(np.prod(out[2:])) * int(np.prod(shape_of[weight]))
+    return total
+
+
+def gradient_norms(net, loss, x, y):
+    """The norm of the mean loss's gradient for each convolution's weight, first layer first.
+
+    x, y: a batch of images and labels on the net's device. The pass is one in training mode, as
+    a training step takes it, so BN's running statistics move; no parameter is updated.
+    """
+    with autograd.record():
+        mean_loss = loss(net(x), y).mean()
+    mean_loss.backward()
+    return [p.grad(x.ctx).norm().asscalar() for p in net.collect_params().values()
+            if p.name.endswith('weight') and len(p.shape) == 4]
+
+
+# ---------------------------------------------------------------------------------------------
+# Plots
+
+# Plain and residual nets look the same throughout the series, in greyscale too.
+PLAIN = {'color': '#d55e00', 'linestyle': '--'}
+RESIDUAL = {'color': '#0072b2', 'linestyle': '-'}
+
+
+def final_errors(history):
+    """The last row of a history of `train` in words."""
+    return 'training error {:.0f} %, test error {:.0f} %'.format(
+        *(100 * (1 - history[-1][key]) for key in ('train_acc', 'test_acc')))
+
+
+def plot_errors(runs):
+    """Training and test error (%) against steps, side by side: mean over seeds, range as a band.
+
+    runs: {label: (line style, [a history of `train` for each seed])}.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
+    for ax, key, title in ((axes[0], 'train_acc', 'training'), (axes[1], 'test_acc', 'test')):
+        for label, (style, histories) in runs.items():
+            steps = [row['step'] for row in histories[0]]
+            errors = 100 * (1 - np.array([[row[key] for row in history] for history in histories]))
+            ax.plot(steps, errors.mean(axis=0), label=label, **style)
+            ax.fill_between(steps, errors.min(axis=0), errors.max(axis=0), alpha=0.2,
+                            color=style['color'], linewidth=0)
+        ax.set(xlabel='training steps', title=f'{title} error')
+    axes[0].set_ylabel('error (%)')
+    axes[0].set_ylim(bottom=0)
+    axes[1].legend()
+    plt.show()
+
+
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
+    """Draw a residual block on `ax` from left to right, as boxes, an addition and an arc.
+
+    layers: the names on the residual branch, after: those behind the addition. shortcut: what
+    the arc says, None for a plain block, which has neither arc nor addition.
+    """
+    def box(position, text, colour='white', shape='round,pad=0.3'):
+        ax.text(position, 0, text, ha='center', va='center', fontsize=9, zorder=3,
+                bbox={'boxstyle': shape, 'facecolor': colour, 'edgecolor': 'black'})
+
+    names = [*layers, *([] if shortcut is None else ['+']), *after]
+    ax.annotate('', (len(names) + 0.8, 0), (0, 0), arrowprops={'arrowstyle': '->'})
+    ax.text(-0.1, 0, '$x$', ha='center', va='center', fontsize=12)
+    for position, name in enumerate(names, start=1):
+        box(position, name, colour='0.93' if 'conv' in name else 'white',
+            shape='circle,pad=0.25' if name == '+' else 'round,pad=0.35')
+    if shortcut is not None:
+        end = len(layers) + 1
+        ax.plot([0.4, 0.4, end], [0, 0.7, 0.7], color=RESIDUAL['color'], linewidth=2)
+        ax.annotate('', (end, 0.18), (end, 0.73), arrowprops={
+            'arrowstyle': '->', 'linewidth': 2, 'color': RESIDUAL['color']})
+        ax.text((end + 0.4) / 2, 0.8, shortcut, ha='center', color=RESIDUAL['color'])
+        ax.text((end + 0.1) / 2, -0.8, '$F(x)$', ha='center')
+    ax.set(xlim=(-0.5, 8.5), ylim=(-1, 1.2))
+    ax.set_title(title, loc='left')
+    ax.axis('off')
