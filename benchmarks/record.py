@@ -1,0 +1,27 @@
+"""Recorded results: a JSON file that says where its numbers come from."""
+import datetime
+import json
+import os
+import platform
+from pathlib import Path
+
+import mxnet as mx
+
+
+def processor():
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    return next(line.split(': ')[1] for line in lines if line.startswith('model name'))
+
+
+def write(name, **results):
+    """Write `results` to benchmarks/<name>.json, with command, date, machine and versions."""
+    record = {
+        'command': f'python benchmarks/{name}.py',
+        'date': datetime.date.today().isoformat(),
+        'machine': f'{processor()}, {os.environ["OMP_NUM_THREADS"]} threads',
+        'versions': {'python': platform.python_version(), 'mxnet': mx.__version__},
+        **results,
+    }
+    path = Path(__file__).with_name(f'{name}.json')
+    path.write_text(json.dumps(record, indent=2) + '\n')
+    print(f'wrote {path.relative_to(path.parent.parent)}')

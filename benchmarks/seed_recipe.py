@@ -1,0 +1,41 @@
+"""Run the seed lesson's own cells in full, once, and record what they print.
+
+60,000 images at 96 px, one epoch, batch 64, SGD 0.05, Xavier; about ten minutes on two cores.
+Notebook 04 shows the result beside its own.
+
+    .venv/bin/python benchmarks/seed_recipe.py
+"""
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+import utils  # noqa: E402  before mxnet, for its threads
+
+from benchmarks.record import write  # noqa: E402
+
+SEED = 0
+
+
+class Tee(io.StringIO):
+    """Keeps what is printed and shows it too, since the run is long."""
+
+    def write(self, text):
+        sys.__stdout__.write(text)
+        sys.__stdout__.flush()
+        return super().write(text)
+
+
+def main():
+    histories, train = [], utils.train
+    utils.train = lambda *args, **kwargs: histories.append(train(*args, **kwargs))
+    utils.seed_everything(SEED)
+    with contextlib.redirect_stdout(Tee()) as printed:
+        exec((ROOT / 'tests' / 'seed_lesson.py').read_text(), {'__name__': 'seed_lesson'})
+    write('seed_recipe', seed=SEED, printed=printed.getvalue().splitlines(), history=histories[0])
+
+
+if __name__ == '__main__':
+    main()
