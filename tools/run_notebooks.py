@@ -118,13 +118,16 @@ def short(error):
 
 def peak_memory(client):
     """The largest resident size that the kernel has had, in MB."""
-    expression = "__import__('resource').getrusage(0).ru_maxrss"  # 0 is RUSAGE_SELF
+    if sys.platform == 'linux':  # where ru_maxrss would count the parent's memory before exec
+        expression = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
+    else:
+        expression = "str(__import__('resource').getrusage(0).ru_maxrss / 1024)"
     request = client.kc.execute(
         '', silent=True, user_expressions={'peak': expression}, reply=True, timeout=60
     )
     reply = run_sync(ensure_async)(request)
-    unit = 1 if sys.platform == 'darwin' else 1024  # macOS counts bytes, Linux kilobytes
-    return int(reply['content']['user_expressions']['peak']['data']['text/plain']) * unit / 2**20
+    kilobytes = reply['content']['user_expressions']['peak']['data']['text/plain']
+    return float(kilobytes.strip("'")) / 1024
 
 
 def normalise(notebook):

@@ -1,0 +1,146 @@
+"""tools/run_notebooks.py on tiny notebooks, and the messages of tools/setup.sh."""
+import os
+import subprocess
+
+import nbformat
+import pytest
+import run_notebooks
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from rules import ROOT
+
+
+@pytest.fixture
+def root(tmp_path):
+    """An empty repository."""
+    (tmp_path / 'notebooks').mkdir()
+    return tmp_path
+
+
+def store(root, name, *cells):
+    """Writes a notebook, with the metadata that a careless editor leaves; returns its path."""
+    nb = new_notebook(cells=list(cells), metadata={'kernelspec': {'name': 'elsewhere',
+                                                                  'display_name': 'Elsewhere'}})
+    path = root / 'notebooks' / f'{name}.ipynb'
+    nbformat.write(nb, path)
+    return path
+
+
+def run(root, *arguments):
+    return run_notebooks.main(list(arguments), root)
+
+
+def outputs(path):
+    """The outputs of a notebook's code cells."""
+    return [cell.outputs for cell in run_notebooks.code_cells(nbformat.read(path, 4))]
+
+
+def test_failure_is_reported_and_the_next_notebook_runs(root, capsys):
+    before = store(root, '01_bad', new_code_cell('print(6 * 7)'), new_code_cell('1 / 0'),
+                   new_code_cell('print(3)')).read_bytes()
+    store(root, '02_good', new_markdown_cell('# Title'),
+          new_code_cell("print('first')\nprint('  accuracy 0.86  ')\nprint()",
+                        metadata={'tags': ['headline']}))
+
+    assert run(root) == 1
+
+    printed = capsys.readouterr().out
+    assert "01_bad: FAILED, cell [2] '1 / 0': ZeroDivisionError: division by zero" in printed
+    bad, good = printed.split('notebook')[1].splitlines()[1:3]
+    assert bad.split()[0] == '01_bad' and bad.endswith('-  FAILED')
+    assert good.split()[0] == '02_good' and good.endswith('  accuracy 0.86')
+    assert 10 < int(good.split()[2]) < 1000  # MB
+    assert outputs(root / 'build/01_bad.ipynb')[0][0].text == '42\n'
+    assert outputs(root / 'build/01_bad.ipynb')[2] == []
+    assert '42' in (root / 'build/01_bad.html').read_text('utf-8')
+    assert 'accuracy 0.86' in (root / 'build/02_good.html').read_text('utf-8')
+    assert (root / 'notebooks/01_bad.ipynb').read_bytes() == before
+
+
+def test_one_notebook_is_chosen_by_how_its_name_begins(root, capsys):
+    store(root, '01_a', new_code_cell('1'))
+    store(root, '02_b', new_code_cell('import os, sys\nprint(os.getcwd())\nprint(sys.executable)'))
+    assert run(root, '02') == 0
+    assert 'headline\n02_b' in capsys.readouterr().out
+    assert [path.name for path in sorted((root / 'build').iterdir())] == ['02_b.html', '02_b.ipynb']
+    # In its own folder, with this Python, whatever kernel the notebook names.
+    folder, python = outputs(root / 'build/02_b.ipynb')[0][0].text.splitlines()
+    assert folder == str(root / 'notebooks') and python == run_notebooks.sys.executable
+
+
+def test_unknown_notebook_is_refused_with_the_names_there_are(root):
+    store(root, '01_a')
+    with pytest.raises(SystemExit, match=r"begins with '99'. There are:\n  01_a.ipynb"):
+        run(root, '99')
+
+
+def test_in_place_stores_what_is_the_same_everywhere(root):
+    path = store(
+        root, '01_a',
+        new_code_cell("print('one', flush=True)\nprint('two')", execution_count=9,
+                      metadata={'collapsed': True, 'tags': ['headline']}),
+        new_code_cell('import ipywidgets\nipywidgets.interact(lambda x: None, x=3);'),
+        new_code_cell('from tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass'),
+        new_code_cell('1 + 1'))
+
+    assert run(root, '--in-place') == 0
+
+    nb = nbformat.read(path, 4)
+    assert nb.metadata == {'kernelspec': run_notebooks.KERNELSPEC,
+                           'language_info': run_notebooks.LANGUAGE_INFO}
+    assert [cell.execution_count for cell in nb.cells] == [1, 2, 3, 4]
+    assert [cell.metadata for cell in nb.cells] == [{'tags': ['headline']}, {}, {}, {}]
+    assert [output.text for output in nb.cells[0].outputs] == ['one\ntwo\n']
+    assert nb.cells[1].outputs == nb.cells[2].outputs == []  # no widget, no progress bar
+    assert nb.cells[3].outputs[0].data == {'text/plain': '2'}
+    assert [p.name for p in (root / 'notebooks').iterdir()] == ['01_a.ipynb']
+    assert not (root / 'build').exists()
+
+    first = path.read_bytes()
+    assert run(root, '--in-place') == 0
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(('code', 'message'), [
+    ("import sys\nprint('careful', file=sys.stderr)", 'wrote to stderr; mend what it warns of'),
+    (r"print('10%\r20%')", 'wrote a carriage return'),
+    ('1 / 0', 'ZeroDivisionError'),
+])
+def test_in_place_refuses_what_should_not_be_stored(root, capsys, code, message):
+    path = store(root, '01_a', new_code_cell(code))
+    before = path.read_bytes()
+    assert run(root, '--in-place') == 1
+    assert message in capsys.readouterr().out
+    assert path.read_bytes() == before
+
+
+def test_dead_kernel_is_reported(root, capsys):
+    store(root, '01_a', new_code_cell('import os\nos._exit(1)'))
+    assert run(root) == 1
+    assert 'the kernel died, most often for want of memory' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('system', 'machine', 'message', 'way_out'), [
+    ('Darwin', 'arm64', 'MXNet has no build for Apple silicon', 'Rosetta'),
+    ('MINGW64_NT-10.0', 'x86_64', 'MXNet 1.9.1 has no build for Windows', 'WSL'),
+    ('Linux', 'riscv64', 'MXNet 1.9.1 has no build for Linux on riscv64', 'x86-64 or aarch64'),
+])
+def test_set_up_names_the_way_out_of_an_unsupported_platform(
+        tmp_path, system, machine, message, way_out):
+    uname = tmp_path / 'uname'
+    uname.write_text(f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {machine}\n')
+    uname.chmod(0o755)
+    env = {'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
+    done = subprocess.run([ROOT / 'tools/setup.sh'], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert message in done.stderr and way_out in done.stderr and 'Binder' in done.stderr
+
+
+def test_set_up_without_python_names_the_way_out(tmp_path):
+    (tmp_path / 'dirname').symlink_to('/usr/bin/dirname')
+    (tmp_path / 'tools').mkdir()
+    script = tmp_path / 'tools' / 'uv.sh'
+    script.write_bytes((ROOT / 'tools/uv.sh').read_bytes())
+    done = subprocess.run(['/bin/sh', script, '--version'], env={'PATH': str(tmp_path)},
+                          capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'no Python 3.8 or newer, and no uv' in done.stderr and 'https://' in done.stderr
