@@ -41,6 +41,9 @@ bootstrap() {
 The network is needed here: check it (a proxy? HTTPS_PROXY), then repeat the command."
 }
 
+# The system's certificates, as pip and git use them: a university's proxy may have its own.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-1}"  # new and old name
+
 if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then
     exec uv "$@"
 fi
