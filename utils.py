@@ -146,6 +146,10 @@ def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=
 # ---------------------------------------------------------------------------------------------
 # Training
 
+# What to do when a number is no longer one.
+DIVERGED = ('Initialise the net again and use a lower learning rate (a tenth), or check the inputs '
+            'for NaN.')
+
 
 def _device_list(ctx):
     return ctx if isinstance(ctx, (list, tuple)) else [ctx]
@@ -162,10 +166,9 @@ def evaluate_accuracy(data, net, ctx):
     data: batches of (images, labels), such as a DataLoader. ctx: a device or a list of them.
     Batch normalisation uses its running statistics, as outside `autograd.record()` always.
     """
-    hits, count = [], 0
+    devices, hits, count = _device_list(ctx), [], 0
     for images, labels in data:
-        parts = zip(_share(images, _device_list(ctx)), _share(labels, _device_list(ctx)),
-                    strict=True)
+        parts = zip(_share(images, devices), _share(labels, devices), strict=True)
         hits += [_hits(net(x), y) for x, y in parts]
         count += len(images)
     if count == 0:
@@ -215,8 +218,7 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
                 raise FloatingPointError(
                     f'the loss is {batch_loss} at epoch {epoch}, step {step}, with learning rate '
                     f'{trainer.learning_rate:g}. The parameters are as they were before this '
-                    'step. Initialise the net again and use a lower learning rate (a tenth), or '
-                    'check the inputs for NaN.')
+                    f'step. {DIVERGED}')
             autograd.backward(losses + idle)
             trainer.step(len(data))
             total_loss += batch_loss
@@ -246,8 +248,7 @@ def _check_parameters(net, device, epoch, trainer):
         if not np.isfinite(p.data(device).sum().asscalar()):
             raise FloatingPointError(
                 f'{p.name} is NaN or infinite after epoch {epoch}, with learning rate '
-                f'{trainer.learning_rate:g}. Initialise the net again and use a lower learning '
-                'rate (a tenth), or check the inputs for NaN.')
+                f'{trainer.learning_rate:g}. {DIVERGED}')
 
 
 def _check_labels(outs, ys):
@@ -404,16 +405,14 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
     the arc says, None for a plain block, which has neither arc nor addition.
     """
-    def box(position, text, colour='white', shape='round,pad=0.3'):
-        ax.text(position, 0, text, ha='center', va='center', fontsize=9, zorder=3,
-                bbox={'boxstyle': shape, 'facecolor': colour, 'edgecolor': 'black'})
-
     names = [*layers, *([] if shortcut is None else ['+']), *after]
     ax.annotate('', (len(names) + 0.8, 0), (0, 0), arrowprops={'arrowstyle': '->'})
     ax.text(-0.1, 0, '$x$', ha='center', va='center', fontsize=12)
     for position, name in enumerate(names, start=1):
-        box(position, name, colour='0.93' if 'conv' in name else 'white',
-            shape='circle,pad=0.25' if name == '+' else 'round,pad=0.35')
+        ax.text(position, 0, name, ha='center', va='center', fontsize=9, zorder=3,
+                bbox={'boxstyle': 'circle,pad=0.25' if name == '+' else 'round,pad=0.35',
+                      'facecolor': '0.93' if 'conv' in name else 'white',
+                      'edgecolor': 'black'})
     if shortcut is not None:
         end = len(layers) + 1
         ax.plot([0.4, 0.4, end], [0, 0.7, 0.7], color=RESIDUAL['color'], linewidth=2)

@@ -18,7 +18,7 @@ def write(name, **results):
     record = {
         'command': f'python benchmarks/{name}.py',
         'date': datetime.date.today().isoformat(),
-        'machine': f'{processor()}, {os.environ["OMP_NUM_THREADS"]} threads',
+        'machine': f'{processor()}, OMP_NUM_THREADS={os.environ["OMP_NUM_THREADS"]}',
         'versions': {'python': platform.python_version(), 'mxnet': mx.__version__},
         **results,
     }

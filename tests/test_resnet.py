@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mxnet import autograd, nd
 from mxnet.gluon import nn
+from test_seed_lesson import STAGES
 
 from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net
 
@@ -191,13 +192,6 @@ def test_cifar_net_refuses_other_depths(depth):
 
 # ---------------------------------------------------------------------------------------------
 # The lesson's net
-
-STAGES = ['Block 1 output: (4, 64, 45, 45)',
-          'Block 2 output: (4, 64, 22, 22)',
-          'Block 3 output: (4, 128, 11, 11)',
-          'Block 4 output: (4, 256, 6, 6)',
-          'Block 5 output: (4, 512, 3, 3)',
-          'Block 6 output: (4, 10)']
 
 
 @pytest.mark.parametrize('channels', [1, 3])
