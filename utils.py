@@ -3,6 +3,8 @@
 Import it before ``mxnet``: MXNet reads ``OMP_NUM_THREADS`` once, when it loads, and left alone
 it uses only half of the cores.
 """
+import ctypes
+import gc
 import gzip
 import hashlib
 import json
@@ -59,6 +61,18 @@ def seed_everything(seed):
     random.seed(seed)
     np.random.seed(seed)
     mx.random.seed(seed)
+
+
+def free_memory():
+    """Give back the memory of nets that are no longer used; call it before making the next one.
+
+    A Gluon net refers to itself, so it waits for Python's garbage collector; and Linux keeps the
+    freed pieces for later unless it is asked for them.
+    """
+    nd.waitall()
+    gc.collect()
+    if sys.platform == 'linux':
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """utils.py: devices, threads, data, training, counting and plots."""
 import functools
+import gc
 import gzip
 import itertools
 import os
 import re
 import subprocess
 import sys
+import weakref
 
 import utils
 
@@ -156,6 +158,26 @@ def test_one_seed_sets_all_generators():
 
     assert draws(1) == draws(1)
     assert all(a != b for a, b in zip(draws(1), draws(2), strict=True))
+
+
+# ---------------------------------------------------------------------------------------------
+# Memory
+
+
+def test_free_memory_frees_a_net_that_refers_to_itself():
+    gc.collect()
+    gc.disable()  # so that only free_memory can collect it
+    try:
+        net = cifar_net(8, PlainBlock)
+        net.initialize()
+        net(nd.zeros((1, 1, 8, 8)))
+        weight = weakref.ref(net[0].weight)
+        del net
+        assert weight() is not None
+        utils.free_memory()
+        assert weight() is None
+    finally:
+        gc.enable()
 
 
 # ---------------------------------------------------------------------------------------------
