@@ -78,9 +78,22 @@ def definitions(source):
             if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
 
 
+def tables(source):
+    """The constants (SUCH = ...) at the top level of Python text, as (name, syntax tree)."""
+    return [(node.targets[0].id, ast.dump(node)) for node in ast.parse(source).body
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '').isupper()]
+
+
 def notebook_definitions(nb):
-    """The classes and functions that a notebook defines, as (name, syntax tree)."""
-    return [pair for cell in code_cells(nb) for pair in definitions(python(cell))]
+    """The classes, functions and constants that a notebook defines, as (name, syntax tree)."""
+    return [pair for cell in code_cells(nb)
+            for pair in definitions(python(cell)) + tables(python(cell))]
+
+
+def kept_definitions():
+    """Those of resnet.py."""
+    source = (ROOT / 'resnet.py').read_text(encoding='utf-8')
+    return definitions(source) + tables(source)
 
 
 def rendered(markdown):
@@ -321,7 +334,7 @@ def rule_links(nb, path):
 
 def rule_same_as_resnet(nb, path):
     """A network is the same text in the notebook that teaches it and in resnet.py."""
-    kept = dict(definitions((ROOT / 'resnet.py').read_text(encoding='utf-8')))
+    kept = dict(kept_definitions())
     for name, tree in notebook_definitions(nb):
         if name in kept and tree != kept[name]:
             yield f'{name} differs from {name} in resnet.py (docstrings count)'

@@ -1,0 +1,138 @@
+"""What notebook 08 defines: Inception, separable convolutions, and six nets on one budget."""
+import ast
+import json
+
+import utils
+
+import nbformat
+import numpy as np
+import pytest
+from mxnet import init, nd
+from mxnet.gluon import nn
+from rules import ROOT, code_cells, python
+
+NETS = ('VGG', 'ResNet', 'Inception', 'Inception-ResNet', 'Xception', 'MobileNet')
+DEFINITIONS = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
+
+
+@pytest.fixture(scope='module')
+def names():
+    """The notebook's imports and definitions, and its widths, but nothing that trains."""
+    nb = nbformat.read(ROOT / 'notebooks' / '08_inception_and_xception.ipynb', as_version=4)
+    scope = {}
+    for cell in code_cells(nb):
+        tree = ast.parse(python(cell))
+        if not cell.source.startswith('budget = '):
+            tree.body = [node for node in tree.body if isinstance(node, DEFINITIONS)]
+        exec(compile(tree, 'notebook 08', 'exec'), scope)
+    return scope
+
+
+def run(layer, x):
+    """The output of the layer for x, with weights that hide nothing."""
+    utils.seed_everything(0)
+    layer.initialize(init.Normal(0.5))
+    return layer(x)
+
+
+def weights(layer):
+    return sum(p.data().size for p in layer.collect_params('.*weight').values())
+
+
+def test_inception_3a_has_the_published_weights_and_shape(names):
+    module = names['inception_3a']()
+    assert run(module, nd.zeros((2, 192, 28, 28))).shape == (2, 256, 28, 28)
+    assert weights(module) == 163_328
+
+
+def test_inception_concatenates_its_branches_in_order(names):
+    branches = [nn.Conv2D(channels, 1) for channels in (16, 32, 48)]
+    x = nd.random.normal(shape=(2, 3, 5, 5))
+    out = run(names['Inception'](*branches), x)
+    assert out.shape == (2, 96, 5, 5)
+    assert np.allclose(out.asnumpy(), np.concatenate([b(x).asnumpy() for b in branches], axis=1))
+
+
+def test_two_3x3_see_what_a_5x5_sees(names):
+    chain, touched, seen = names['chain'], names['touched'], []
+    for layer in (nn.Conv2D(8, 5, padding=2),
+                  chain(nn.Conv2D(8, 3, padding=1), nn.Conv2D(8, 3, padding=1))):
+        run(layer, nd.zeros((1, 8, 9, 9)))
+        seen.append(touched(layer))
+    assert np.array_equal(*seen)
+    square = np.zeros((9, 9), dtype=bool)
+    square[2:7, 2:7] = True
+    assert (seen[0] == square).all()
+
+
+def test_only_the_pointwise_step_mixes_channels(names):
+    mixing = {}
+    for step in (names['depthwise'](8), names['pointwise'](8)):
+        run(step, nd.zeros((1, 8, 9, 9)))
+        where = np.array([names['touched'](step, channel) for channel in range(8)])
+        mixing[step] = where.any(axis=(2, 3)), where.any(axis=(0, 1)).sum()
+    (depthwise, window), (pointwise, pixel) = mixing.values()
+    assert np.array_equal(depthwise, np.eye(8)) and window == 9
+    assert pointwise.all() and pixel == 1
+
+
+def test_separable_weights(names):
+    k, M, N = 9, 16, 48
+    layer = names['chain'](names['depthwise'](M), names['pointwise'](N))
+    assert run(layer, nd.zeros((1, M, 6, 6))).shape == (1, N, 6, 6)
+    assert weights(layer) == k * M + M * N
+
+
+def test_inception_resnet_with_a_zeroed_last_convolution_is_relu(names):
+    module = names['inception_resnet'](64, 64)
+    x = nd.random.normal(shape=(2, 64, 7, 7))
+    assert not np.array_equal(run(module, x).asnumpy(), nd.relu(x).asnumpy())
+    last = module[0].body[1][0]
+    last.weight.set_data(nd.zeros(last.weight.shape))
+    assert np.array_equal(module(x).asnumpy(), nd.relu(x).asnumpy())
+
+
+@pytest.mark.parametrize(('in_channels', 'stride', 'identity'),
+                         [(64, 1, True), (64, 2, False), (32, 1, False)])
+def test_shortcut_projects_only_where_the_shape_changes(names, in_channels, stride, identity):
+    block = names['Shortcut'](names['conv'](64, 3, stride), in_channels, 64, stride)
+    x = nd.random.normal(shape=(2, in_channels, 7, 7))
+    out = run(block, x)
+    assert out.shape == (2, 64, *2 * (7 if stride == 1 else 4,))
+    assert (len(block.projection) == 0) == identity
+    if identity:
+        assert np.allclose(out.asnumpy(), (block.body(x) + x).asnumpy())
+
+
+@pytest.mark.parametrize('module', ['vgg', 'resnet', 'inception', 'inception_resnet', 'xception',
+                                    'mobilenet'])
+def test_module_shapes(names, module):
+    x = nd.random.normal(shape=(2, 64, 14, 14))
+    assert run(names[module](64, 64), x).shape == (2, 64, 14, 14)
+    assert run(names[module](64, 128, stride=2), x).shape == (2, 128, 7, 7)
+
+
+@pytest.mark.parametrize('name', NETS)
+def test_net_meets_the_budget(names, name):
+    module, step = names['modules'][name]
+    widths = names['widths'][name]
+    assert abs(names['cost'](module, widths) / names['budget'] - 1) < 0.02
+    assert all(width % step == 0 for width in widths)
+    net = names['small_net'](module, widths)
+    assert run(net, nd.random.uniform(shape=(2, 1, 28, 28))).shape == (2, 10)
+
+
+def test_search_finds_the_nearest_widths(names):
+    vgg, cost = names['vgg'], names['cost']
+    costs = [cost(vgg, [16 * max(1, round(m * w / 16)) for m in (1, 2, 4)]) for w in range(1, 40)]
+    for budget in (4_000_000, 9_000_000):
+        found = cost(vgg, names['fitting_widths'](vgg, 16, budget))
+        assert found == min(costs, key=lambda c: abs(c - budget))
+
+
+def test_record_has_four_seeds_of_every_net():
+    record = json.loads((ROOT / 'benchmarks' / 'seeds_08.json').read_text())
+    assert set(record['runs']) == set(record['images_a_second']) == set(NETS)
+    for runs in record['runs'].values():
+        seeds = [r['seed'] for r in runs if r['learning_rate'] == record['learning_rate']]
+        assert seeds == [0, 1, 2, 3]
