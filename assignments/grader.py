@@ -1,0 +1,316 @@
+"""What the hidden tests share: reading a student's layers, and the references in plain functions.
+
+Never released. nbgrader_config.py puts this folder on the path of the kernels that autograde. A
+test finds a student's layers by their kernels and by the order in which they *run*, so names,
+the order of creation, and `Block` or `HybridBlock` are the student's choice. The references know
+strides and padding themselves; from the student's layers they take only the numbers.
+"""
+import warnings
+from collections import namedtuple
+
+import numpy as np
+from mxnet import autograd, init, nd
+from mxnet.gluon import nn
+
+Call = namedtuple('Call', 'layer input output')  # one run of a layer
+
+
+def random(*shape):
+    """Numbers of both signs, of the given shape, the same at every call."""
+    return nd.array(np.random.RandomState(0).normal(size=shape))
+
+
+def assert_close(found, expected, what, tolerance=1e-3):
+    """Both arrays have one shape, and no number deviates by more than the tolerance."""
+    assert hasattr(found, 'asnumpy'), f'{what}: expected an NDArray, found {type(found).__name__}'
+    assert found.shape == expected.shape, (
+        f'{what}: the shape is {found.shape} and should be {expected.shape}')
+    found, expected = found.asnumpy(), expected.asnumpy()
+    scale = max(1., np.abs(expected).max())
+    deviation = np.abs(found - expected).max() / scale
+    assert deviation < tolerance, (  # false for NaN too
+        f'{what}: the shape is right, the numbers are not (largest deviation {deviation:.2g} of '
+        f'{scale:.2g})')
+
+
+# ---------------------------------------------------------------------------------------------
+# Reading a student's block
+
+
+def start(block, x):
+    """Initialises the block and lets x pass, so that all shapes are known. Returns the block."""
+    block.initialize(init.Normal(0.1), force_reinit=True)
+    with warnings.catch_warnings():  # of hybridize, where a Block holds HybridBlocks
+        warnings.simplefilter('ignore')
+        block.hybridize(False)  # a hybridized net calls no hooks
+    block(x)
+    return block
+
+
+def randomise(block, x):
+    """As start, then random numbers for every parameter: γ, β and running statistics too."""
+    start(block, x)
+    rng = np.random.default_rng(1)
+    for name, p in sorted(block.collect_params().items()):
+        if name.endswith(('gamma', 'var')):
+            value = rng.uniform(0.5, 1.5, p.shape)
+        elif name.endswith(('beta', 'mean', 'bias')):
+            value = rng.normal(0, 0.5, p.shape)
+        else:
+            deviation = np.float32(2 / np.prod(p.shape[1:])) ** 0.5
+            value = deviation * rng.standard_normal(p.shape, dtype='float32')
+        p.set_data(nd.array(value))
+    return block
+
+
+def count(block):
+    """How many numbers training may change; running statistics are not among them."""
+    return sum(int(np.prod(p.shape)) for p in block.collect_params().values()
+               if p.grad_req != 'null')
+
+
+def run(block, x):
+    """The runs of all layers that have no layers inside, in the order in which they run."""
+    calls, handles, seen = [], [], set()
+
+    def attach(layer):
+        if id(layer) not in seen and not layer._children:
+            handles.append(layer.register_forward_hook(
+                lambda layer, inputs, output: calls.append(Call(layer, inputs[0], output))))
+        seen.add(id(layer))
+
+    block.apply(attach)
+    block(x)
+    for handle in handles:
+        handle.detach()
+    return calls
+
+
+def convolutions(calls, kernel=None):
+    """The runs of convolutions, all or those with one size of kernel."""
+    return [call for call in calls if isinstance(call.layer, nn.Conv2D)
+            and kernel in (None, call.layer.weight.shape[-1])]
+
+
+def batch_norms(calls):
+    """The runs of BN layers."""
+    return [call for call in calls if isinstance(call.layer, nn.BatchNorm)]
+
+
+def take(calls, number, what):
+    """The layers of the runs, which must be this many and different ones."""
+    layers = [call.layer for call in calls]
+    assert len(layers) == number, f'expected {number} × {what}, found {len(layers)}'
+    assert len({id(layer) for layer in layers}) == number, (
+        f'one {what} does the work of two; each needs its own parameters')
+    return layers
+
+
+def behind(calls, call):
+    """The BN that takes a convolution's output."""
+    found = [c.layer for c in batch_norms(calls) if c.input is call.output]
+    kernel = call.layer.weight.shape[-1]
+    assert found, f'no nn.BatchNorm follows directly on a {kernel} × {kernel} convolution'
+    return found[0]
+
+
+# ---------------------------------------------------------------------------------------------
+# References
+
+
+def conv(x, layer, stride=1):
+    """A convolution with a layer's numbers, padded so that stride 1 keeps the image's size."""
+    weight = layer.weight.data()
+    numbers = [weight] if layer.bias is None else [weight, layer.bias.data()]
+    size = weight.shape[-1]
+    return nd.Convolution(x, *numbers, num_filter=weight.shape[0], kernel=(size, size),
+                          stride=(stride, stride), pad=(size // 2, size // 2),
+                          no_bias=layer.bias is None)
+
+
+def bn(x, layer):
+    """BN with a layer's numbers; batch or running statistics as the mode says. Moves none."""
+    statistics = [p.data().copy() for p in (layer.running_mean, layer.running_var)]
+    return nd.BatchNorm(x, layer.gamma.data(), layer.beta.data(), *statistics, eps=1e-5,
+                        fix_gamma=False)
+
+
+def residual(calls):
+    """The lesson's block (notebook 02; He 2015, Fig. 2), as a function of x."""
+    conv1, conv2 = take(convolutions(calls, 3), 2, '3 × 3 convolution')
+    bn1, bn2 = take(batch_norms(calls), 2, 'nn.BatchNorm')
+    projection = take(convolutions(calls, 1), len(convolutions(calls, 1)), '1 × 1 convolution')
+    stride = 2 if projection else 1
+
+    def function(x):
+        out = nd.relu(bn(conv(x, conv1, stride), bn1))
+        return nd.relu(bn(conv(out, conv2), bn2)
+                       + (conv(x, projection[0], stride) if projection else x))
+    return function
+
+
+def basic_block(layers, stride=1, projection=()):
+    """The paper's block (He 2015, Fig. 5 left) of [(convolution, its BN)], as a function of x."""
+    (conv1, bn1), (conv2, bn2) = layers
+
+    def function(x):
+        out = nd.relu(bn(conv(x, conv1, stride), bn1))
+        for layer, its_bn in projection:
+            x = bn(conv(x, layer, stride), its_bn)
+        return nd.relu(bn(conv(out, conv2), bn2) + x)
+    return function
+
+
+def resnet(calls, blocks):
+    """He 2015's Table 1 with basic blocks, option B, as a function of x: (b, any, h, w)."""
+    def pairs(kernel, number):
+        found = convolutions(calls, kernel)
+        take(found, number, f'{kernel} × {kernel} convolution')
+        return [(call.layer, behind(calls, call)) for call in found]
+
+    (stem, stem_bn), = pairs(7, 1)
+    body, projections = pairs(3, 2 * sum(blocks)), pairs(1, 3)
+    dense, = take([c for c in calls if isinstance(c.layer, nn.Dense)], 1, 'nn.Dense')
+
+    def function(x):
+        x = nd.relu(bn(conv(x, stem, 2), stem_bn))
+        x = nd.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max')
+        left = list(body)
+        for stage, number in enumerate(blocks):
+            for i in range(number):
+                shrinks = stage > 0 and i == 0
+                block = basic_block([left.pop(0), left.pop(0)], 2 if shrinks else 1,
+                                    projections[stage - 1:stage] if shrinks else ())
+                x = block(x)
+        return nd.dot(x.mean(axis=(2, 3)), dense.weight.data(), transpose_b=True) \
+            + dense.bias.data()
+    return function
+
+
+def bottleneck(calls, stride=1, downsample=False):
+    """The paper's bottleneck (He 2015, Fig. 5 right), stride on the 3 × 3, as a function of x."""
+    take(convolutions(calls, 3), 1, '3 × 3 convolution')
+    take(convolutions(calls, 1), 3 if downsample else 2, '1 × 1 convolution')
+    take(batch_norms(calls), 4 if downsample else 3, 'nn.BatchNorm')
+    three, = convolutions(calls, 3)
+    middle = three.layer.weight.shape[0]
+    # Told apart by their shapes; the tests let in a number of channels that makes it possible.
+    ones = {c.layer.weight.shape[:2]: c for c in convolutions(calls, 1)}
+    last = ones.pop((4 * middle, middle), None)
+    first = next((c for shape, c in ones.items() if shape[0] == middle), None)
+    assert first and last, 'the 1 × 1 convolutions should make channels, then 4 × channels maps'
+    projection = [c for c in ones.values() if c is not first]
+    conv_bns = [(c.layer, behind(calls, c)) for c in (first, three, last, *projection)]
+
+    def function(x):
+        out = x
+        for (layer, its_bn), its_stride in zip(conv_bns[:3], (1, stride, 1), strict=True):
+            out = bn(conv(out, layer, its_stride), its_bn)
+            out = out if layer is last.layer else nd.relu(out)
+        for layer, its_bn in conv_bns[3:]:
+            x = bn(conv(x, layer, stride), its_bn)
+        return nd.relu(out + x)
+    return function
+
+
+def preact_unit(layers, stride=1, projection=None, first_bn=None):
+    """He 2016, Fig. 1b, of (convolution, BN, convolution), as a function of x.
+
+    first_bn: of the activation in front, None for the net's first unit, which has none.
+    """
+    conv1, middle_bn, conv2 = layers
+
+    def function(x):
+        active = nd.relu(bn(x, first_bn)) if first_bn else x
+        out = conv(nd.relu(bn(conv(active, conv1, stride), middle_bn)), conv2)
+        return out + (conv(active, projection, stride) if projection else x)
+    return function
+
+
+def preact_residual(calls):
+    """The pre-activation unit (He 2016, Fig. 1b), as a function of x."""
+    conv1, conv2 = take(convolutions(calls, 3), 2, '3 × 3 convolution')
+    first_bn, middle_bn = take(batch_norms(calls), 2, 'nn.BatchNorm')
+    ones = convolutions(calls, 1)
+    projection = take(ones, 1, '1 × 1 convolution')[0] if ones else None
+    return preact_unit((conv1, middle_bn, conv2), 2 if projection else 1, projection, first_bn)
+
+
+def preact_net(calls, n):
+    """The 6n + 2 net of pre-activation units, as a function of x: (b, any, h, w)."""
+    stem, *body = take(convolutions(calls, 3), 6 * n + 1, '3 × 3 convolution')
+    projections = take(convolutions(calls, 1), 2, '1 × 1 convolution')
+    bns = take(batch_norms(calls), 6 * n + 1, 'nn.BatchNorm')
+    dense, = take([c for c in calls if isinstance(c.layer, nn.Dense)], 1, 'nn.Dense')
+
+    def function(x):
+        convs, norms = list(body), list(bns)
+        x = nd.relu(bn(conv(x, stem), norms.pop(0)))
+        for i in range(3 * n):
+            shrinks = i in (n, 2 * n)
+            first_bn = norms.pop(0) if i else None
+            unit = preact_unit((convs.pop(0), norms.pop(0), convs.pop(0)), 2 if shrinks else 1,
+                               projections[i // n - 1] if shrinks else None, first_bn)
+            x = unit(x)
+        x = nd.relu(bn(x, norms.pop(0)))
+        return nd.dot(x.mean(axis=(2, 3)), dense.weight.data(), transpose_b=True) \
+            + dense.bias.data()
+    return function
+
+
+# ---------------------------------------------------------------------------------------------
+# Comparing
+
+
+def check_output(block, x, reference, training, what):
+    """The block and the reference agree, with random parameters, in one mode.
+
+    reference: from the runs of the layers, the expected function of x.
+    """
+    randomise(block, x)
+    expected = reference(run(block, x))
+    with autograd.record(train_mode=training):
+        found, wanted = block(x), expected(x)
+    mode = 'training mode' if training else 'prediction mode'
+    assert_close(found, wanted, f'{what}, output in {mode}')
+
+
+def check_statistics(block, x, what):
+    """A training pass moves the running statistics of every BN, a prediction moves none."""
+    randomise(block, x)
+    means = [p for name, p in block.collect_params().items() if name.endswith('running_mean')]
+    before = [p.data().copy() for p in means]
+
+    def moved():
+        return [np.abs((p.data() - old).asnumpy()).max() > 0
+                for p, old in zip(means, before, strict=True)]
+
+    block(x).wait_to_read()
+    assert not any(moved()), f'{what}: a pass in prediction mode moves running statistics'
+    with autograd.record():
+        total = block(x).sum()
+    total.backward()
+    assert all(moved()), f'{what}: a pass in training mode does not move all running statistics'
+
+
+def gradients(function, parameters, x, upstream):
+    """The gradients for x and for every parameter, in training mode."""
+    x = x.copy()
+    x.attach_grad()
+    with autograd.record():
+        total = (function(x) * upstream).sum()
+    total.backward()
+    return [x.grad] + [p.grad().copy() for p in parameters]
+
+
+def check_gradients(block, x, reference, what):
+    """Block and reference agree in the gradients for x and for all parameters."""
+    randomise(block, x)
+    expected = reference(run(block, x))
+    upstream = random(*block(x).shape)
+    parameters = [p for p in block.collect_params().values() if p.grad_req != 'null']
+    found = gradients(block, parameters, x, upstream)
+    wanted = gradients(expected, parameters, x, upstream)
+    names = ['x', *(p.name for p in parameters)]
+    for name, a, b in zip(names, found, wanted, strict=True):
+        assert_close(a, b, f'{what}, gradient for {name}')

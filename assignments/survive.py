@@ -1,0 +1,99 @@
+"""Executing a submission so that an endless loop or a dead kernel costs one cell, not all.
+
+nbgrader's own Execute interrupts a cell at its time limit, which a loop may ignore (code that
+catches everything, or C++). Then all later cells time out too. And where the kernel dies, it drops
+the whole submission of that student, all notebooks of it. Here such a cell gets an error, and the
+next one a new kernel in which what came before has run again.
+"""
+from copy import deepcopy
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbclient.util import run_sync
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import is_grade, is_solution
+
+PATIENCE = 5  # seconds in which an interrupted kernel has to answer
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts the Python that runs nbgrader, whatever kernels the user has installed."""
+
+    def _kernel_spec_manager_default(self):
+        return KernelSpecManager(kernel_dirs=[])
+
+
+class ExecuteAndSurvive(Execute):
+    """nbgrader's Execute, with a new kernel where a cell has used up or killed the old one."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault('kernel_manager_class', OwnKernel)
+        super().__init__(*args, **kwargs)
+
+    def preprocess(self, nb, resources, *args, **kwargs):
+        self.guilty = set()  # cells that are not to run again
+        return super().preprocess(nb, resources, *args, **kwargs)
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type != 'code':
+            return cell, resources
+        if reason := self.fatal(cell, index):
+            self.guilty.add(index)
+            cell.outputs.append(new_output(
+                'error', ename='KernelLost', evalue=reason,
+                traceback=[f'{reason} This costs this cell only: the next one gets a new kernel '
+                           'in which the cells before this one have run again.']))
+            self.replace_kernel(index)
+        if is_grade(cell):
+            # nbgrader would give no points to a cell that only warns.
+            cell.outputs = [o for o in cell.outputs if o.get('name') != 'stderr']
+        return cell, resources
+
+    def fatal(self, cell, index):
+        """Executes a cell; says in a sentence why its kernel is lost, None where it is not."""
+        self.asked_to_exit = False
+        try:
+            self.execute_cell(cell, index, store_history=True)
+        except DeadKernelError:
+            return 'The kernel died: a crash in C++, want of memory, or a call that ends Python.'
+        if self.asked_to_exit:
+            return 'The cell ended the kernel, by exit() or quit().'
+        timed_out = any(o.get('ename') == 'CellTimeoutError' for o in cell.outputs)
+        if timed_out and not self.answers():
+            return f'After its {self.timeout} s the cell could not be interrupted.'
+        return None
+
+    def on_cell_executed(self, **kwargs):
+        payload = kwargs['execute_reply']['content'].get('payload', [])
+        self.asked_to_exit = any(part.get('source') == 'ask_exit' for part in payload)
+        super().on_cell_executed(**kwargs)
+
+    def answers(self):
+        """Whether the kernel is idle again soon after an interrupt."""
+        async def wait():
+            await self.kc.kernel_info(reply=True, timeout=PATIENCE)
+        try:
+            run_sync(wait)()
+        except (TimeoutError, RuntimeError):
+            return False
+        return True
+
+    def replace_kernel(self, index):
+        """A new kernel, in which all cells before `index` run again, but for tests and culprits."""
+        self._cleanup_kernel()
+        self.create_kernel_manager()
+        self.start_new_kernel()
+        self.start_new_kernel_client()
+        for i, earlier in enumerate(self.nb.cells[:index]):
+            test = is_grade(earlier) and not is_solution(earlier)
+            if earlier.cell_type != 'code' or test or i in self.guilty:
+                continue
+            outputs = deepcopy(earlier.outputs)
+            if self.fatal(earlier, i):  # it went well the first time
+                self.guilty.add(i)
+                self.replace_kernel(index)
+                earlier.outputs = outputs
+                return
+            earlier.outputs = outputs
