@@ -12,10 +12,10 @@ unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
 export IPYTHONDIR := $(CURDIR)/.venv/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint lock store
+.PHONY: help setup run lab test lint assignments grade marks lock store
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/installed  ## Make .venv (the other targets do it by themselves)
 
@@ -34,6 +34,17 @@ test: .venv/installed  ## Unit tests, notebook rules, then every notebook under 
 
 lint: .venv/installed  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
+
+assignments: .venv/installed  ## Make assignments/release again from assignments/source
+	@$(PYTHON) tools/assignments.py release
+
+grade: .venv/installed  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
+	@$(if $(SUBMITTED),,echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2)
+	@$(PYTHON) tools/assignments.py grade '$(SUBMITTED)' $(if $(OUT),--out '$(OUT)') $(OPTIONS)
+
+marks: .venv/installed  ## After grading by hand: feedback and grades.csv again, GRADED=folder
+	@$(if $(GRADED),,echo 'Say which folder: make marks GRADED=folder' >&2; exit 2)
+	@$(PYTHON) tools/assignments.py marks '$(GRADED)'
 
 lock:  ## For authors: write requirements.txt again from requirements.in
 	@tools/uv.sh pip compile --quiet --universal --python-version 3.11 \

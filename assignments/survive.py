@@ -14,6 +14,7 @@ from nbclient.util import run_sync
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_solution
+from traitlets import default
 
 PATIENCE = 5  # seconds in which an interrupted kernel has to answer
 
@@ -21,7 +22,12 @@ PATIENCE = 5  # seconds in which an interrupted kernel has to answer
 class OwnKernel(AsyncKernelManager):
     """Starts the Python that runs nbgrader, whatever kernels the user has installed."""
 
-    def _kernel_spec_manager_default(self):
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault('transport_encryption', 'auto')  # ipykernel warns without it
+        super().__init__(*args, **kwargs)
+
+    @default('kernel_spec_manager')
+    def _without_folders(self):
         return KernelSpecManager(kernel_dirs=[])
 
 

@@ -1,0 +1,466 @@
+"""Solutions of the assignments: wrong ones, and right ones that are unlike ours.
+
+A wrong one is ours with a few words changed: (what is wrong, the cell, [(old, new), …], the test
+that must find it). `new` may be a whole cell where `old` is None.
+"""
+
+WRONG = {
+    '1_gradients': [
+        ('forgets the weights', 'chain', [('w * a * (1 - a)', 'a * (1 - a)')],
+         'test_chain_values'),
+        ('forgets the inner derivative', 'chain', [('w * a * (1 - a)', 'w * a')],
+         'test_chain_values'),
+        ('the bound instead of the value', 'chain', [('w * a * (1 - a)', 'w / 4')],
+         'test_chain_values'),
+        ('0 for no layer', 'chain', [('    a, gradient', '    if not weights:\n        return 0.\n'
+                                      '    a, gradient')], 'test_chain_deep'),
+        ('x as the direct term', 'terms', [('nd.ones_like(x)', 'x')], 'test_direct'),
+        ('the terms swapped', 'terms', [('nd.ones_like(x), x.grad', 'x.grad, nd.ones_like(x)')],
+         'test_direct'),
+        ('both terms in the second', 'terms', [('x.grad', 'x.grad + 1')], 'test_through'),
+        ('the gradient of F(F(x))', 'terms', [('block(x).sum', 'block(block(x)).sum')],
+         'test_through'),
+        ('training mode', 'terms', [('train_mode=False', 'train_mode=True')], 'test_mode'),
+        ('training mode in the backward pass', 'terms',
+         [('backward(train_mode=False)', 'backward()')], 'test_mode'),
+        ('test errors for degradation', 'diagnose', [("gap('train')", "gap('test')")],
+         'test_diagnose'),
+        ('no tolerance', 'diagnose', [('>= 1', '> 0')], 'test_diagnose'),
+        ('first errors instead of last', 'diagnose', [('[-1]', '[0]')], 'test_diagnose'),
+    ],
+    '2_residual_block': [
+        ('no shortcut', 'residual', [('relu(out + x)', 'relu(out)')], 'test_identity'),
+        ('one BN twice', 'residual', [('self.bn2(self.conv2', 'self.bn1(self.conv2')],
+         'test_counts'),
+        ('ReLU before the addition', 'residual', [('nd.relu(out + x)', 'nd.relu(out) + x')],
+         'test_identity'),
+        ('no ReLU at the end', 'residual', [('nd.relu(out + x)', 'out + x')], 'test_identity'),
+        ('ReLU on the identity path', 'residual', [('out + x', 'out + nd.relu(x)')],
+         'test_predict'),
+        ('BN on the identity path', 'residual',
+         [('self.bn2 = nn.BatchNorm()', 'self.bn2, self.bn3 = nn.BatchNorm(), nn.BatchNorm()'),
+          ('out + x', 'out + self.bn3(x)')], 'test_identity'),
+        ('1 × 1 with padding 0 for 3 × 3', 'residual', [('size=3, padding=1', 'size=1, padding=0')],
+         'test_counts'),
+        ('3 × 3 without padding', 'residual', [('size=3, padding=1', 'size=3, padding=0')],
+         'test_shapes'),
+        ('a padded 1 × 1', 'residual', [('size=1, strides', 'size=1, padding=1, strides')],
+         'test_shapes'),
+        ('projection everywhere', 'residual', [('if not same_shape', 'if True'),
+                                               ('if not self.same_shape', 'if True')],
+         'test_counts'),
+        ('pooling instead of stride', 'residual',
+         [('padding=1, strides=strides', 'padding=1'),
+          ('out = self.bn2(', 'out = out if self.same_shape else nd.Pooling(\n            out, '
+           "kernel=(2, 2), stride=(2, 2), pool_type='avg', pooling_convention='full')\n"
+           '        out = self.bn2(')], 'test_halving'),
+        ('stride on the second convolution', 'residual',
+         [('padding=1, strides=strides', 'padding=1'),
+          ('self.conv2 = nn.Conv2D(channels, kernel_size=3, padding=1',
+           'self.conv2 = nn.Conv2D(channels, kernel_size=3, padding=1, strides=strides')],
+         'test_halving'),
+        ('no ReLU in between', 'residual', [('nd.relu(self.bn1(self.conv1(x)))',
+                                             'self.bn1(self.conv1(x))')], 'test_predict'),
+        ('ReLU before BN', 'residual', [('nd.relu(self.bn1(self.conv1(x)))',
+                                         'self.bn1(nd.relu(self.conv1(x)))')], 'test_predict'),
+        ('no second BN', 'residual', [('self.bn2(self.conv2(out))', 'self.conv2(out)')],
+         'test_counts'),
+        ('no biases', 'residual', [('padding=1', 'padding=1, use_bias=False')], 'test_counts'),
+        ('the first activation on the shortcut', 'residual',
+         [('out = self.bn2', 'x = out if self.same_shape else x\n        out = self.bn2')],
+         'test_identity'),
+        ('BN with running statistics only', 'residual',
+         [('nn.BatchNorm()', 'nn.BatchNorm(use_global_stats=True)')], 'test_train'),
+        ('a shortcut without gradient', 'residual', [('out + x', 'out + x.detach()')],
+         'test_gradients'),
+        ('zeros in front', 'zero_pad', [('concat(x, zeros', 'concat(zeros, x')],
+         'test_pad_values'),
+        ('the other pixels', 'zero_pad', [('::2, ::2', '1::2, 1::2')], 'test_pad_values'),
+        ('the mean of 2 × 2 pixels', 'zero_pad',
+         [('x[:, :, ::2, ::2]', "nd.Pooling(x, kernel=(2, 2), stride=(2, 2), pool_type='avg')")],
+         'test_pad_values'),
+        ('twice the channels always', 'zero_pad',
+         [('channels - x.shape[1], *', 'x.shape[1], *')], 'test_pad_any'),
+        ('copies instead of zeros', 'zero_pad', [('nd.concat(x, zeros', 'nd.concat(x, x')],
+         'test_pad_values'),
+        ('by way of NumPy', 'zero_pad', [('x[:, :, ::2, ::2]',
+                                          'nd.array(x.asnumpy()[:, :, ::2, ::2])')],
+         'test_pad_gradient'),
+    ],
+    '3_deeper_resnets': [
+        ('a tuple', 'stage_blocks', [('return table[depth]', 'return tuple(table[depth])')],
+         'test_blocks'),
+        ('101 as 152', 'stage_blocks', [('[3, 4, 23, 3]', '[3, 8, 36, 3]')], 'test_blocks'),
+        ('KeyError', 'stage_blocks', [('if depth not in table', 'if False')], 'test_blocks_error'),
+        ('None for other depths', 'stage_blocks', [
+            ("raise ValueError(f'depth is one of {list(table)}, not {depth}')", 'return None')],
+         'test_blocks_error'),
+        ('a window of fixed size', 'resnet', [('nn.GlobalAvgPool2D()', 'nn.AvgPool2D(3)')],
+         'test_shapes'),
+        ('a mean for 224 pixels only', 'resnet', [('nn.GlobalAvgPool2D()', 'nn.AvgPool2D(7)')],
+         'test_shapes'),
+        ('always ten classes', 'resnet', [('nn.Dense(num_classes)', 'nn.Dense(10)')],
+         'test_shapes'),
+        ('no BN in the stem', 'resnet', [('*conv_bn(64, 7, stride=2)', 'conv_bn(64, 7, 2)[0]')],
+         'test_counts'),
+        ('a bias in the stem', 'resnet', [('*conv_bn(64, 7, stride=2)',
+                                           'nn.Conv2D(64, 7, 2, 3), nn.BatchNorm()')],
+         'test_counts'),
+        ('projection everywhere', 'resnet', [('1, shrinks)', '1, True)')], 'test_counts'),
+        ('a projection in stage 1', 'resnet', [('1, shrinks)', '1, i == 0)')], 'test_counts'),
+        ('always 18 layers', 'resnet', [('stage_blocks(depth)', 'stage_blocks(18)')],
+         'test_counts'),
+        ('one block again and again', 'resnet',
+         [('                self.net.add(BasicBlock(64 * 2 ** stage, 2 if shrinks else 1, '
+           'shrinks))',
+           '                if i < 2:\n                    block = BasicBlock(64 * 2 ** stage, '
+           '2 if shrinks else 1, shrinks)\n                self.net.add(block)')], 'test_counts'),
+        ('stage 1 halves too', 'resnet', [('stage > 0 and i == 0', 'i == 0')], 'test_stages'),
+        ('the last block halves', 'resnet', [('i == 0', 'i == number - 1')], 'test_stages'),
+        ('no max-pooling', 'resnet', [('nn.MaxPool2D(pool_size=3, strides=2, padding=1)',
+                                       "nn.Activation('relu')")], 'test_stages'),
+        ('max-pooling without padding', 'resnet', [('strides=2, padding=1', 'strides=2')],
+         'test_stages'),
+        ('mean-pooling in the stem', 'resnet', [('nn.MaxPool2D', 'nn.AvgPool2D')], 'test_predict'),
+        ('no ReLU in the stem', 'resnet', [("nn.Activation('relu'),", '')], 'test_predict'),
+        ('maximum of each map', 'resnet', [('GlobalAvgPool2D', 'GlobalMaxPool2D')],
+         'test_predict'),
+        ('softmax at the end', 'resnet', [('return self.net(x)', 'return self.net(x).softmax()')],
+         'test_predict'),
+        ('no gradient for the first stages', 'resnet', [
+            ('return self.net(x)', 'for i, layer in enumerate(self.net):\n            '
+             'x = layer(x).detach() if i == 5 else layer(x)\n        return x')],
+         'test_gradients'),
+    ],
+    '4_bottleneck': [
+        ('stride on the first 1 × 1', 'bottleneck',
+         [('conv_bn(channels, 1)', 'conv_bn(channels, 1, stride)'),
+          ('conv_bn(channels, 3, stride)', 'conv_bn(channels, 3)')], 'test_stride'),
+        ('stride on the last 1 × 1', 'bottleneck',
+         [('conv_bn(4 * channels, 1))\n        self', 'conv_bn(4 * channels, 1, stride))\n'
+           '        self'), ('conv_bn(channels, 3, stride)', 'conv_bn(channels, 3)')],
+         'test_stride'),
+        ('pooling instead of stride', 'bottleneck',
+         [('conv_bn(channels, 3, stride)',
+           'conv_bn(channels, 3), nn.AvgPool2D(stride, ceil_mode=True)')], 'test_stride'),
+        ('biases', 'bottleneck', [('use_bias=False', 'use_bias=True')], 'test_counts'),
+        ('no shortcut', 'bottleneck', [('self.body(x) + self.downsample(x)', 'self.body(x)')],
+         'test_identity'),
+        ('projection everywhere', 'bottleneck', [('if downsample', 'if True')], 'test_counts'),
+        ('projection for stride only', 'bottleneck', [('if downsample', 'if stride > 1')],
+         'test_shapes'),
+        ('projection without BN', 'bottleneck',
+         [('*conv_bn(4 * channels, 1, stride))', 'conv_bn(4 * channels, 1, stride)[0])')],
+         'test_counts'),
+        ('stride left out on the shortcut', 'bottleneck',
+         [('conv_bn(4 * channels, 1, stride)', 'conv_bn(4 * channels, 1)')], 'test_shapes'),
+        ('one BN twice', 'bottleneck',
+         [('self.body.add(*conv_bn(channels, 1), ',
+           'self.body.add(*conv_bn(channels, 1))\n        self.body.add('),
+          ('*conv_bn(channels, 3, stride)', 'conv_bn(channels, 3, stride)[0], self.body[1]')],
+         'test_counts'),
+        ('ReLU before the addition', 'bottleneck',
+         [('nd.relu(self.body(x) + self.downsample(x))',
+           'nd.relu(self.body(x)) + self.downsample(x)')], 'test_identity'),
+        ('no ReLU at the end', 'bottleneck',
+         [('nd.relu(self.body(x) + self.downsample(x))', 'self.body(x) + self.downsample(x)')],
+         'test_identity'),
+        ('ReLU on the shortcut', 'bottleneck',
+         [('+ self.downsample(x)', '+ nd.relu(self.downsample(x))')], 'test_predict'),
+        ('BN on the identity path', 'bottleneck',
+         [('        if downsample:', '        if not downsample:\n            '
+           'self.downsample.add(nn.BatchNorm())\n        if downsample:')], 'test_identity'),
+        ('no ReLU behind the 3 × 3', 'bottleneck',
+         [("stride), nn.Activation('relu')", 'stride)')], 'test_predict'),
+        ('ReLU behind the last BN too', 'bottleneck',
+         [('conv_bn(4 * channels, 1))\n        self',
+           "conv_bn(4 * channels, 1), nn.Activation('relu'))\n        self")], 'test_predict'),
+        ('not widened', 'bottleneck', [('4 * channels', 'channels')], 'test_shapes'),
+        ('a 3 × 3 without padding', 'bottleneck', [('kernel_size // 2', '0')], 'test_shapes'),
+        ('two 3 × 3', 'bottleneck', [('conv_bn(channels, 1)', 'conv_bn(channels, 3)')],
+         'test_counts'),
+        ('BN with running statistics only', 'bottleneck',
+         [('nn.BatchNorm()', 'nn.BatchNorm(use_global_stats=True)')], 'test_train'),
+        ('a shortcut without gradient', 'bottleneck',
+         [('+ self.downsample(x)', '+ self.downsample(x).detach()')], 'test_gradients'),
+    ],
+    '5_preactivation': [
+        ('the original order', 'unit',
+         [('active = nd.relu(self.bn1(x))', 'active = x'),
+          ('self.conv2(nd.relu(self.bn2(self.conv1(active))))',
+           'self.bn2(self.conv2(nd.relu(self.bn1(self.conv1(active)))))')], 'test_predict'),
+        ('ReLU behind the addition', 'unit', [
+            ('return out + (self.conv3(active) if self.conv3 else x)',
+             'return nd.relu(out + (self.conv3(active) if self.conv3 else x))')], 'test_identity'),
+        ('ReLU-only pre-activation', 'unit',
+         [('nd.relu(self.bn1(x))', 'nd.relu(x)'),
+          ('self.conv2(nd.relu(self.bn2(self.conv1(active))))',
+           'self.bn2(self.conv2(nd.relu(self.bn1(self.conv1(active)))))')], 'test_predict'),
+        ('ReLU before BN', 'unit', [('nd.relu(self.bn1(x))', 'self.bn1(nd.relu(x))')],
+         'test_predict'),
+        ('BN and ReLU on the identity path', 'unit', [('self.conv3 else x', 'self.conv3 else '
+                                                       'active')], 'test_identity'),
+        ('BN on the identity path', 'unit', [('self.conv3 else x', 'self.conv3 else self.bn1(x)')],
+         'test_identity'),
+        ('projection of the raw x', 'unit', [('self.conv3(active)', 'self.conv3(x)')],
+         'test_predict'),
+        ('no shortcut', 'unit',
+         [('out + (self.conv3(active) if self.conv3 else x)', 'out')], 'test_identity'),
+        ('one BN twice', 'unit', [('self.bn2(self.conv1', 'self.bn1(self.conv1')], 'test_counts'),
+        ('biases', 'unit', [(', use_bias=False', '')], 'test_counts'),
+        ('projection everywhere', 'unit',
+         [('None if same_shape else nn.Conv2D(channels, 1, strides=2',
+           'nn.Conv2D(channels, 1, strides=strides')], 'test_counts'),
+        ('stride on the second convolution', 'unit',
+         [('3, strides=strides, padding=1', '3, padding=1'),
+          ('self.conv2 = nn.Conv2D(channels, 3', 'self.conv2 = nn.Conv2D(channels, 3, strides='
+           'strides')], 'test_shapes'),
+        ('pooling instead of stride', 'unit',
+         [('3, strides=strides, padding=1', '3, padding=1'),
+          ('return out +', 'if self.conv3:\n            out = nd.Pooling(out, kernel=(2, 2), '
+           "stride=(2, 2), pool_type='avg',\n                             "
+           "pooling_convention='full')\n        return out +")], 'test_shapes'),
+        ('no second ReLU', 'unit', [('nd.relu(self.bn2(self.conv1(active)))',
+                                     'self.bn2(self.conv1(active))')], 'test_predict'),
+        ('BN with running statistics only', 'unit',
+         [('nn.BatchNorm()', 'nn.BatchNorm(use_global_stats=True)')], 'test_train'),
+        ('a shortcut without gradient', 'unit', [('self.conv3 else x)', 'self.conv3 else '
+                                                  'x.detach())')], 'test_gradients'),
+        ('a first unit like all others', 'net',
+         [('padding=1, use_bias=False), nn.BatchNorm(),\n                       '
+           "nn.Activation('relu'))", 'padding=1, use_bias=False))'),
+          ('x + self.branch(x)', 'self.unit(x)'),
+          ('self.branch = nn.Sequential()', 'self.unit = PreActResidual(16)\n        '
+           'self.branch = nn.Sequential()'),
+          ('        self.branch.add', '        nn.Sequential().add')], 'test_ends'),
+        ('activated twice at the start', 'net',
+         [('self.rest(x + self.branch(x))', 'self.rest(self.unit(x))'),
+          ('self.branch = nn.Sequential()', 'self.unit = PreActResidual(16)\n        '
+           'self.branch = nn.Sequential()'),
+          ('        self.branch.add', '        nn.Sequential().add')], 'test_net_counts'),
+        ('no activation at the end', 'net',
+         [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()", 'nn.GlobalAvgPool2D()')],
+         'test_net_counts'),
+        ('BN without ReLU at the end', 'net',
+         [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()",
+           'nn.BatchNorm(), nn.GlobalAvgPool2D()')], 'test_ends'),
+        ('no ReLU at the start', 'net',
+         [("nn.BatchNorm(),\n                       nn.Activation('relu'))", 'nn.BatchNorm())')],
+         'test_ends'),
+        ('a unit too many', 'net', [('range(n - 1)', 'range(n)')], 'test_net_counts'),
+        ('the first branch without shortcut', 'net', [('x + self.branch(x)', 'self.branch(x)')],
+         'test_ends'),
+        ('the widths doubled too late', 'net', [('(32, 64)', '(16, 32)')], 'test_net_counts'),
+        ('ReLU behind the dense layer', 'net',
+         [('self.rest(x + self.branch(x))', 'nd.relu(self.rest(x + self.branch(x)))')],
+         'test_net_predict'),
+    ],
+}
+
+# Right, and unlike ours: {notebook: {what is other: {cell: source}}}.
+ALTERNATIVES = {
+    '1_gradients': {
+        'by autograd, by a difference of two gradients, by early returns': {
+            'chain': '''
+def sigmoid_chain_gradient(weights, a0):
+    a = nd.array([a0], dtype='float64')
+    a.attach_grad()
+    with autograd.record():
+        out = a
+        for w in weights:
+            out = nd.sigmoid(w * out)
+        out = out * 1
+    out.backward()
+    return a.grad.asscalar()
+''',
+            'terms': '''
+def residual_gradient_terms(block, x):
+    inside = nd.array(x.asnumpy())
+    inside.attach_grad()
+    with autograd.record(train_mode=False):
+        h = block(inside) + inside
+    h.backward(train_mode=False)
+    direct = nd.ones(x.shape)
+    return [direct, inside.grad - direct]
+''',
+            'diagnose': '''
+def diagnose(shallow, deep):
+    last = {part: deep[part][-1] - shallow[part][-1] for part in deep}
+    if last['train'] < 1:
+        if last['test'] < 1:
+            return 'neither'
+        return 'overfitting'
+    return 'degradation'
+'''}},
+    '2_residual_block': {
+        'a HybridBlock, shortcut first, created from the end': {
+            'residual': '''
+class Residual(nn.HybridBlock):
+    def __init__(self, channels, same_shape=True, **kwargs):
+        super().__init__(**kwargs)
+        self.way = nn.HybridSequential()
+        if not same_shape:
+            self.way.add(nn.Conv2D(channels, 1, 2))
+        self.late = nn.HybridSequential()
+        self.late.add(nn.Conv2D(channels, 3, padding=1), nn.BatchNorm())
+        self.early = nn.HybridSequential()
+        self.early.add(nn.Conv2D(channels, 3, 1 if same_shape else 2, 1), nn.BatchNorm(),
+                       nn.Activation('relu'))
+        self.end = nn.Activation('relu')
+        self.hybridize()
+
+    def hybrid_forward(self, F, x):
+        way = self.way(x)
+        return self.end(way + self.late(self.early(x)))
+''',
+            'zero_pad': '''
+def zero_pad_shortcut(x, channels):
+    small = nd.Pooling(x, kernel=(1, 1), stride=(2, 2))
+    more = channels - x.shape[1]
+    return small if more == 0 else nd.concat(
+        small, *[nd.zeros_like(small[:, :1]) for _ in range(more)], dim=1)
+'''},
+        'numbered layers in a dictionary, NumPy-free padding by nd.pad': {
+            'residual': '''
+def conv(n, k, s):
+    return nn.Conv2D(n, kernel_size=(k, k), strides=(s, s), padding=(k // 2, k // 2))
+
+class Residual(nn.Block):
+    def __init__(self, channels, same_shape=True, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            bns = [nn.BatchNorm(in_channels=channels, epsilon=1e-5) for _ in range(2)]
+            self.same = same_shape
+            self.step = 2 - bool(same_shape)
+            self.b, self.a = bns
+            if not self.same:
+                self.p = conv(channels, 1, self.step)
+            self.d, self.c = conv(channels, 3, 1), conv(channels, 3, self.step)
+
+    def forward(self, x):
+        y = self.d(self.a(self.c(x)).relu())
+        shortcut = x if self.same else self.p(x)
+        return nd.maximum(self.b(y) + shortcut, 0)
+''',
+            'zero_pad': '''
+def zero_pad_shortcut(x, channels):
+    x = nd.slice(x, begin=(None,) * 4, end=(None,) * 4, step=(1, 1, 2, 2))
+    extra = channels - x.shape[1]
+    if extra:
+        x = nd.concat(x, nd.zeros((x.shape[0], extra) + x.shape[2:]), dim=1)
+    return x
+'''}},
+    '3_deeper_resnets': {
+        'own blocks, a sequential for each stage, created from the end': {
+            'stage_blocks': '''
+def stage_blocks(depth):
+    if depth == 18:
+        return [2, 2, 2, 2]
+    if depth in (34, 50):
+        return [3, 4, 6, 3]
+    if depth == 101:
+        return [3, 4, 23, 3]
+    if depth == 152:
+        return [3, 8, 36, 3]
+    raise ValueError('there is no ResNet-' + str(depth))
+''',
+            'resnet': '''
+class MyBlock(nn.HybridBlock):
+    def __init__(self, channels, shrink):
+        super().__init__()
+        self.bn2 = nn.BatchNorm()
+        self.conv2 = nn.Conv2D(channels, 3, 1, 1, use_bias=False)
+        self.bn1 = nn.BatchNorm()
+        self.conv1 = nn.Conv2D(channels, 3, 1 + shrink, 1, use_bias=False)
+        self.side = nn.HybridSequential()
+        if shrink:
+            self.side.add(nn.Conv2D(channels, 1, 2, use_bias=False), nn.BatchNorm())
+
+    def hybrid_forward(self, F, x):
+        side = self.side(x)
+        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
+        return F.Activation(side + self.bn2(self.conv2(x)), act_type='relu')
+
+class ResNet(nn.HybridBlock):
+    def __init__(self, depth, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.out = nn.Dense(num_classes)
+        self.stages = nn.HybridSequential()
+        for number, channels in zip(stage_blocks(depth), [64, 128, 256, 512]):
+            stage = nn.HybridSequential()
+            for i in range(number):
+                stage.add(MyBlock(channels, channels > 64 and i == 0))
+            self.stages.add(stage)
+        self.bn = nn.BatchNorm()
+        self.conv = nn.Conv2D(64, 7, 2, 3, use_bias=False)
+        self.pool = nn.MaxPool2D(3, 2, 1)
+
+    def hybrid_forward(self, F, x):
+        x = self.stages(self.pool(F.relu(self.bn(self.conv(x)))))
+        return self.out(F.mean(x, axis=(2, 3)))
+'''}},
+    '4_bottleneck': {
+        'a HybridBlock, shortcut first, created from the end': {
+            'bottleneck': '''
+class Bottleneck(nn.HybridBlock):
+    def __init__(self, channels, stride=1, downsample=False, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.n3 = nn.BatchNorm()
+            self.c3 = nn.Conv2D(4 * channels, 1, use_bias=False)
+            self.n2 = nn.BatchNorm()
+            self.c2 = nn.Conv2D(channels, 3, stride, 1, use_bias=False)
+            self.n1 = nn.BatchNorm()
+            self.c1 = nn.Conv2D(channels, 1, use_bias=False)
+            if downsample:
+                self.ns = nn.BatchNorm()
+                self.cs = nn.Conv2D(4 * channels, 1, stride, use_bias=False)
+        self.ds = downsample
+
+    def hybrid_forward(self, F, x):
+        s = self.ns(self.cs(x)) if self.ds else x
+        for c, n in ((self.c1, self.n1), (self.c2, self.n2)):
+            x = F.relu(n(c(x)))
+        return F.relu(F.elemwise_add(s, self.n3(self.c3(x))))
+'''}},
+    '5_preactivation': {
+        'HybridBlocks, and a first unit by an argument': {
+            'unit': '''
+class PreActResidual(nn.HybridBlock):
+    def __init__(self, channels, same_shape=True, first=False, **kwargs):
+        super().__init__(**kwargs)
+        stride = 1 if same_shape else 2
+        self.shortcut = None
+        if not same_shape:
+            self.shortcut = nn.Conv2D(channels, 1, 2, use_bias=False)
+        self.late = nn.HybridSequential()
+        self.late.add(nn.BatchNorm(), nn.Activation('relu'),
+                      nn.Conv2D(channels, 3, 1, 1, use_bias=False))
+        self.conv = nn.Conv2D(channels, 3, stride, 1, use_bias=False)
+        self.act = nn.HybridSequential()
+        if not first:
+            self.act.add(nn.BatchNorm(), nn.Activation('relu'))
+
+    def hybrid_forward(self, F, x):
+        a = self.act(x)
+        s = x if self.shortcut is None else self.shortcut(a)
+        return s + self.late(self.conv(a))
+''',
+            'net': '''
+class PreActNet(nn.HybridBlock):
+    def __init__(self, n, num_classes=10, **kwargs):
+        super().__init__(**kwargs)
+        self.tail = nn.HybridSequential()
+        self.tail.add(nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D(), nn.Flatten(),
+                      nn.Dense(num_classes))
+        self.units = nn.HybridSequential()
+        for i in range(3 * n):
+            self.units.add(PreActResidual((16, 32, 64)[i // n], i == 0 or i % n > 0, i == 0))
+        self.head = nn.HybridSequential()
+        self.head.add(nn.Conv2D(16, 3, 1, 1, use_bias=False), nn.BatchNorm(),
+                      nn.Activation('relu'))
+
+    def hybrid_forward(self, F, x):
+        return self.tail(self.units(self.head(x)))
+'''}},
+}
