@@ -36,15 +36,15 @@ lint: .venv/installed  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
 
 assignments: .venv/installed  ## Make assignments/release again from assignments/source
-	@$(PYTHON) tools/assignments.py release
+	@$(PYTHON) tools/course.py release
 
 grade: .venv/installed  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
 	@$(if $(SUBMITTED),,echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2)
-	@$(PYTHON) tools/assignments.py grade '$(SUBMITTED)' $(if $(OUT),--out '$(OUT)') $(OPTIONS)
+	@$(PYTHON) tools/course.py grade '$(SUBMITTED)' $(if $(OUT),--out '$(OUT)') $(OPTIONS)
 
 marks: .venv/installed  ## After grading by hand: feedback and grades.csv again, GRADED=folder
 	@$(if $(GRADED),,echo 'Say which folder: make marks GRADED=folder' >&2; exit 2)
-	@$(PYTHON) tools/assignments.py marks '$(GRADED)'
+	@$(PYTHON) tools/course.py marks '$(GRADED)'
 
 lock:  ## For authors: write requirements.txt again from requirements.in
 	@tools/uv.sh pip compile --quiet --universal --python-version 3.11 \

@@ -1,22 +1,19 @@
 """Executing a submission so that an endless loop or a dead kernel costs one cell, not all.
 
-nbgrader's own Execute interrupts a cell at its time limit, which a loop may ignore (code that
-catches everything, or C++). Then all later cells time out too. And where the kernel dies, it drops
-the whole submission of that student, all notebooks of it. Here such a cell gets an error, and the
-next one a new kernel in which what came before has run again.
+nbgrader's own Execute interrupts a cell at its time limit; where the cell does not obey (C++, a
+signal that is ignored), or where the kernel dies, it gives up on all notebooks of that student.
+Here such a cell gets an error, and the next one a new kernel in which what came before has run
+again.
 """
 from copy import deepcopy
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
-from nbclient.util import run_sync
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import is_grade
 from traitlets import default
-
-PATIENCE = 5  # seconds in which an interrupted kernel has to answer
 
 
 class OwnKernel(AsyncKernelManager):
@@ -52,6 +49,8 @@ class ExecuteAndSurvive(Execute):
                 traceback=[f'{reason} This costs this cell only: the next one gets a new kernel '
                            'in which the cells before this one have run again.']))
             self.replace_kernel(index)
+        elif any(output.get('ename') == 'CellTimeoutError' for output in cell.outputs):
+            self.guilty.add(index)  # interrupted; a later new kernel shall not wait for it again
         if is_grade(cell):
             # nbgrader would give no points to a cell that only warns.
             cell.outputs = [o for o in cell.outputs if o.get('name') != 'stderr']
@@ -64,27 +63,16 @@ class ExecuteAndSurvive(Execute):
             self.execute_cell(cell, index, store_history=True)
         except DeadKernelError:
             return 'The kernel died: a crash in C++, want of memory, or a call that ends Python.'
+        except CellTimeoutError:  # where the interrupt is obeyed, this is an output of the cell
+            return f'The cell did not end in {self.timeout} s, and could not be interrupted.'
         if self.asked_to_exit:
             return 'The cell ended the kernel, by exit() or quit().'
-        timed_out = any(o.get('ename') == 'CellTimeoutError' for o in cell.outputs)
-        if timed_out and not self.answers():
-            return f'After its {self.timeout} s the cell could not be interrupted.'
         return None
 
     def on_cell_executed(self, **kwargs):
         payload = kwargs['execute_reply']['content'].get('payload', [])
         self.asked_to_exit = any(part.get('source') == 'ask_exit' for part in payload)
         super().on_cell_executed(**kwargs)
-
-    def answers(self):
-        """Whether the kernel is idle again soon after an interrupt."""
-        async def wait():
-            await self.kc.kernel_info(reply=True, timeout=PATIENCE)
-        try:
-            run_sync(wait)()
-        except (TimeoutError, RuntimeError):
-            return False
-        return True
 
     def replace_kernel(self, index):
         """A new kernel, in which all cells before `index` run again, but for tests and culprits."""
@@ -93,7 +81,7 @@ class ExecuteAndSurvive(Execute):
         self.start_new_kernel()
         self.start_new_kernel_client()
         for i, earlier in enumerate(self.nb.cells[:index]):
-            test = is_grade(earlier) and not is_solution(earlier)
+            test = is_grade(earlier) and earlier.metadata.nbgrader['points'] > 0
             if earlier.cell_type != 'code' or test or i in self.guilty:
                 continue
             outputs = deepcopy(earlier.outputs)

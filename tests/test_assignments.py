@@ -3,21 +3,22 @@
 Wrong solutions run in this process, cell by cell. nbgrader grades a small class of students from
 end to end: one with our solutions, one with nothing done, and some with trouble.
 """
+import csv
 import re
 import sys
 
 import utils  # noqa: F401  before mxnet, for its threads
 
-import assignments
+import course
 import nbformat
 import pytest
-from assignments import COURSE, AssignmentError
+from course import COURSE, AssignmentError
 from rules import MACHINE_PATH, definitions, kept_definitions, notebook_definitions
 from run_notebooks import KERNELSPEC, LANGUAGE_INFO, code_cells
 from solutions import ALTERNATIVES, WRONG
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
-NAMES = assignments.known_notebooks()
+NAMES = course.known_notebooks()
 CODING = NAMES[1:]
 
 
@@ -27,7 +28,12 @@ def settings(cell):
 
 
 def is_test(cell):
-    return cell.cell_type == 'code' and settings(cell).get('grade', False)
+    return cell.cell_type == 'code' and settings(cell).get('points', 0) > 0
+
+
+def is_check(cell):
+    """Checks have no points; as graded cells, they are what Validate looks at."""
+    return cell.cell_type == 'code' and settings(cell).get('points') == 0
 
 
 def read(name, folder=SOURCE):
@@ -46,16 +52,8 @@ TESTS = {name: [c.id for c in read(name).cells if is_test(c)] for name in NAMES}
 # The files
 
 
-@pytest.fixture(scope='module')
-def fresh_course(tmp_path_factory):
-    """A course made from the source, with its release and database."""
-    folder = tmp_path_factory.mktemp('course')
-    assignments.make_course(folder)
-    return folder
-
-
-def test_release_is_not_stale(fresh_course):
-    fresh = fresh_course / 'release' / 'resnet'
+def test_release_is_not_stale(graded):
+    fresh = graded[1] / 'release' / 'resnet'  # made from the source before grading
     assert [p.name for p in sorted(fresh.iterdir())] == [p.name for p in sorted(RELEASE.iterdir())]
     for path in fresh.iterdir():
         assert path.read_text('utf-8') == (RELEASE / path.name).read_text('utf-8'), (
@@ -132,6 +130,13 @@ def test_the_readme_has_every_exercise_and_its_points(name):
     assert f'| {points(name, "code")} + {points(name, "markdown")} |' in row
 
 
+def test_every_part_has_a_check():
+    for name in NAMES:
+        parts = [c for c in code_cells(read(name)) if settings(c)['solution']]
+        assert [c.id for c in code_cells(read(name)) if is_check(c)] == [
+            f'{cell.id}_check' for cell in parts]
+
+
 def test_the_given_block_is_that_of_the_series():
     kept = dict(kept_definitions())
     given = next(c for c in read('3_deeper_resnets').cells if c.id == 'block')
@@ -156,7 +161,7 @@ def run_cells(name, changed, tests):
     """
     space, outcome = {}, {}
     for cell in code_cells(read(name)):
-        if cell.id.endswith('_check') or (is_test(cell) and cell.id not in tests):
+        if is_check(cell) or (is_test(cell) and cell.id not in tests):
             continue
         source = changed.get(cell.id, cell.source)
         try:
@@ -205,3 +210,220 @@ def test_right_solution_gets_full_marks(name, changed):
 def test_the_stub_passes_no_test(name):
     stubs = {c.id: c.source for c in code_cells(read(name, RELEASE)) if settings(c)['solution']}
     assert all(run_cells(name, stubs, TESTS[name]).values())
+
+
+# ---------------------------------------------------------------------------------------------
+# Cells that do not end, or end the kernel
+
+
+def executed(tmp_path, *sources, graded=(), limit=3):
+    """Executes cells as autograding does; those numbered in `graded` are tests. Returns them."""
+    from survive import ExecuteAndSurvive
+
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    nb.metadata.kernelspec = KERNELSPEC
+    for i in graded:
+        nb.cells[i].metadata['nbgrader'] = {'grade': True, 'solution': False, 'grade_id': f't{i}',
+                                            'points': 1, 'schema_version': 3, 'locked': True}
+    executor = ExecuteAndSurvive(timeout=limit)
+    nb, _ = executor.preprocess(nb, {'metadata': {'path': str(tmp_path)}})
+    return nb.cells
+
+
+def names_of_errors(cells):
+    return [[o.ename for o in cell.outputs if o.output_type == 'error'] for cell in cells]
+
+
+@pytest.mark.parametrize('bad, name', [
+    ('while True: pass', 'CellTimeoutError'),
+    ('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass',
+     'KernelLost'),
+    ('while True: print(1)', 'CellTimeoutError'),
+    ('import os; os._exit(1)', 'KernelLost'),
+    ('import os, signal; os.kill(os.getpid(), signal.SIGSEGV)', 'KernelLost'),
+    ('exit()', 'KernelLost'),
+    ('raise SystemExit', 'SystemExit'),
+    ('1 / 0', 'ZeroDivisionError'),
+], ids=['endless', 'endless and stubborn', 'endless and loud', 'exit code', 'crash', 'exit()',
+        'SystemExit', 'error'])
+def test_a_bad_cell_costs_itself_only(tmp_path, bad, name):
+    cells = executed(tmp_path, 'a = 1', 'a += 1', 'b = a', bad, 'assert a == b == 2', 'a + 40')
+    errors = names_of_errors(cells)
+    assert name in errors[3]
+    assert errors[:3] + errors[4:] == [[]] * 5
+    assert cells[5].outputs[0].data['text/plain'] == '42'
+
+
+def test_two_cells_that_kill_the_kernel(tmp_path):
+    kill = 'import os; os._exit(1)'
+    cells = executed(tmp_path, 'a = 1', kill, 'a += 1', kill, 'assert a == 2')
+    assert [bool(errors) for errors in names_of_errors(cells)] == [False, True, False, True, False]
+
+
+def test_a_warning_costs_no_points(tmp_path):
+    cells = executed(tmp_path, "import warnings; warnings.warn('careful')",
+                     "import sys; print('careful', file=sys.stderr)", graded=[1])
+    assert cells[0].outputs and not cells[1].outputs
+
+
+# ---------------------------------------------------------------------------------------------
+# Through nbgrader, from the submissions to the marks
+
+
+def submit(folder, notebooks):
+    """Stores a student's notebooks: {name: notebook}."""
+    folder.mkdir(parents=True)
+    for name, nb in notebooks.items():
+        nbformat.write(nb, folder / f'{name}.ipynb')
+
+
+def released_with(name, **sources):
+    """A released notebook with some cells filled in, and outputs of a student's own run."""
+    nb = read(name, RELEASE)
+    for cell in nb.cells:
+        if cell.id in sources:
+            cell.source = sources[cell.id]
+    code_cells(nb)[0].outputs = [nbformat.v4.new_output('stream', text='old\n')]
+    nb.metadata.kernelspec = {'name': 'mine', 'display_name': 'Mine', 'language': 'python'}
+    return nb
+
+
+def solved(name):
+    """A released notebook with our solutions in it."""
+    return released_with(name, **{c.id: c.source for c in read(name).cells
+                                  if settings(c).get('solution')})
+
+
+@pytest.fixture(scope='module')
+def graded(tmp_path_factory):
+    """A class of four, graded: {student: {column of grades.csv: text}}, and the folder."""
+    folder = tmp_path_factory.mktemp('class') / 'submitted'
+    submit(folder / 'all' / 'resnet', {name: solved(name) for name in NAMES})
+    submit(folder / 'none' / 'resnet', {name: read(name, RELEASE) for name in NAMES})
+
+    # A wrong solution, a right one that is unlike ours, deleted cells, missing notebooks.
+    mixed = {name: solved(name) for name in (NAMES[1], NAMES[3], NAMES[4])}
+    what, cell, edits, _ = WRONG['4_bottleneck'][3]
+    assert what == 'biases'
+    mixed['4_bottleneck'] = released_with('4_bottleneck',
+                                          **{cell: edited('4_bottleneck', cell, edits)})
+    alternative = next(iter(ALTERNATIVES['2_residual_block'].values()))
+    mixed['2_residual_block'] = released_with('2_residual_block', **alternative)
+    deleted = ('imports', 'test_counts', 'test_ends', 'unit_check')
+    mixed['5_preactivation'].cells = [c for c in mixed['5_preactivation'].cells
+                                      if c.id not in deleted]
+    submit(folder / 'mixed', mixed)  # without the folder `resnet`
+
+    # A function that does not end for one of its tests, and a cell that kills the kernel.
+    endless = solved('1_gradients')
+    next(c for c in endless.cells if c.id == 'terms').source = edited('1_gradients', 'terms', [
+        ('    x = x.copy()', '    while isinstance(block, nn.BatchNorm):\n        pass\n'
+                             '    x = x.copy()')])
+    dying = solved('2_residual_block')
+    dying.cells.insert(6, nbformat.v4.new_code_cell('import os; os._exit(1)'))
+    submit(folder / 'trouble' / 'resnet', {'1_gradients': endless, '2_residual_block': dying})
+
+    out = course.grade(folder, limit=12)
+    with (out / 'grades.csv').open(encoding='utf-8', newline='') as file:
+        return {row['student']: row for row in csv.DictReader(file)}, out
+
+
+def test_our_solutions_get_full_marks(graded):
+    marks = graded[0]['all']
+    assert {name: float(marks[name]) for name in NAMES} == {n: points(n, 'code') for n in NAMES}
+    by_hand = sum(points(name, 'markdown') for name in NAMES)
+    assert float(marks['to grade by hand']) == by_hand
+    assert float(marks['points']) + by_hand == float(marks['of'])
+
+
+def test_nothing_done_gets_nothing(graded):
+    marks = graded[0]['none']
+    assert {float(marks[column]) for column in (*NAMES, 'points', 'to grade by hand')} == {0}
+
+
+def test_a_mixed_submission(graded):
+    marks = graded[0]['mixed']
+    assert float(marks['1_gradients']) == float(marks['3_deeper_resnets']) == 0, 'missing'
+    assert float(marks['2_residual_block']) == points('2_residual_block', 'code')
+    assert float(marks['4_bottleneck']) == points('4_bottleneck', 'code') - 2
+    assert float(marks['5_preactivation']) == points('5_preactivation', 'code'), (
+        'deleted cells are put back')
+
+
+def test_endless_loop_and_dead_kernel_cost_their_cells_only(graded):
+    marks = graded[0]['trouble']
+    assert float(marks['1_gradients']) == points('1_gradients', 'code') - 1, 'test_mode'
+    assert float(marks['2_residual_block']) == points('2_residual_block', 'code')
+
+
+def test_feedback_says_what_failed(graded):
+    pages = graded[1] / 'feedback'
+    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 5 + 3 + 2
+    page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
+    assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
+    assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
+
+
+def test_marks_once_more_keeps_the_old_ones(graded, capsys):
+    folder = graded[1]
+    before = (folder / 'grades.csv').read_text('utf-8')
+    assert course.main(['marks', str(folder)]) == 0
+    assert 'the marks so far are kept' in capsys.readouterr().out
+    assert (folder / 'grades.csv').read_text('utf-8') == before
+    assert [p.read_text('utf-8') for p in folder.glob('grades-until-*.csv')] == [before]
+
+
+def test_nothing_is_overwritten(graded):
+    folder = graded[1].with_name('submitted')
+    with pytest.raises(AssignmentError, match='exists, and nothing is overwritten'):
+        course.grade(folder)
+
+
+# ---------------------------------------------------------------------------------------------
+# What a teacher may get wrong
+
+
+def test_one_student(tmp_path):
+    submit(tmp_path / 'ada', {'1_gradients': read('1_gradients', RELEASE)})
+    assert course.find_submissions(tmp_path / 'ada').keys() == {'ada'}
+
+
+def test_missing_folder(tmp_path, capsys):
+    assert course.main(['grade', str(tmp_path / 'nowhere')]) == 1
+    assert f'there is no folder {tmp_path / "nowhere"}' in capsys.readouterr().err
+
+
+def test_no_notebook(tmp_path):
+    (tmp_path / 'ada' / 'resnet').mkdir(parents=True)
+    with pytest.raises(AssignmentError, match='no notebook found'):
+        course.grade(tmp_path)
+
+
+def test_unknown_names_and_damaged_files_stop_before_grading(tmp_path, capsys):
+    folder = tmp_path / 'in'
+    submit(folder / 'ada', {'2_residual_block-Copy1': read('2_residual_block', RELEASE)})
+    submit(folder / 'b*b', {'1_gradients': read('1_gradients', RELEASE)})
+    submit(folder / 'cyd', {})
+    (folder / 'cyd' / '1_gradients.ipynb').write_text('{"cells": [')
+    with pytest.raises(AssignmentError) as stop:
+        course.grade(folder)
+    for word in ('nothing was graded', '2_residual_block-Copy1.ipynb: no notebook',
+                 "'b*b': a student", '1_gradients.ipynb: not a readable notebook',
+                 'OPTIONS=--skip-unknown'):
+        assert word in str(stop.value)
+    assert not (tmp_path / 'in-graded').exists()
+    with pytest.raises(AssignmentError, match='nothing is left to grade'):
+        course.grade(folder, skip_unknown=True)
+
+
+def test_a_folder_that_was_not_graded(tmp_path):
+    with pytest.raises(AssignmentError, match='no gradebook.db'):
+        course.marks(tmp_path)
+
+
+def test_restored_cells_stand_where_they_stood():
+    nb, released = solved('2_residual_block'), read('2_residual_block', RELEASE)
+    names = [settings(c).get('grade_id') for c in nb.cells]
+    nb.cells = [c for c in nb.cells if c.id not in ('imports', 'residual', 'test_predict')]
+    assert course.restore_cells(nb, released) == ['imports', 'residual', 'test_predict']
+    assert [n for n in names if n] == [settings(c)['grade_id'] for c in nb.cells if settings(c)]

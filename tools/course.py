@@ -1,9 +1,9 @@
 """The nbgrader course in assignments/: makes the release, and grades a folder of submissions.
 
-    assignments.py release                        assignments/source/ to assignments/release/
-    assignments.py grade SUBMITTED [--out FOLDER] autograde, feedback pages, grades.csv
-    assignments.py marks GRADED                   feedback and grades.csv once more, when the
-                                                  free-text answers have been graded by hand
+    course.py release                         assignments/source/ to assignments/release/
+    course.py grade SUBMITTED [--out FOLDER]  autograde, feedback pages, grades.csv
+    course.py marks GRADED                    feedback and grades.csv once more, when the
+                                              free-text answers have been graded by hand
 
 SUBMITTED holds STUDENT/resnet/*.ipynb (nbgrader's layout), or STUDENT/*.ipynb, or the notebooks
 of one student, who is then called as the folder is.
@@ -164,8 +164,11 @@ def restore_cells(nb, released):
 # Grading
 
 
-def grade(submitted, out=None, skip_unknown=False):
-    """Grades the submissions of a folder into a new one; returns the new folder."""
+def grade(submitted, out=None, skip_unknown=False, limit=None):
+    """Grades the submissions of a folder into a new one; returns the new folder.
+
+    limit: seconds a cell may take, None for what nbgrader_config.py says.
+    """
     submitted = Path(submitted).expanduser()
     out = Path(out).expanduser() if out else submitted.resolve().with_name(
         f'{submitted.resolve().name}-graded')
@@ -178,6 +181,7 @@ def grade(submitted, out=None, skip_unknown=False):
     out.mkdir(parents=True)
     make_course(out)
     log, failed = out / 'nbgrader.log', []
+    options = [f'--Execute.timeout={limit}'] if limit else []
     for student, notebooks in submissions.items():
         folder = out / 'submitted' / student / ASSIGNMENT
         folder.mkdir(parents=True)
@@ -188,7 +192,7 @@ def grade(submitted, out=None, skip_unknown=False):
             nbformat.write(nb, folder / f'{name}.ipynb')
         start = time.perf_counter()
         try:
-            nbgrader(out, 'autograde', ASSIGNMENT, '--student', student, log=log)
+            nbgrader(out, 'autograde', ASSIGNMENT, '--student', student, *options, log=log)
         except AssignmentError as error:
             failed.append(f'{student}: {error}')
             print(f'{student}: FAILED', flush=True)
@@ -255,6 +259,7 @@ def main(arguments):
     grading.add_argument('--out', help='a new folder for the results; default: SUBMITTED-graded')
     grading.add_argument('--skip-unknown', action='store_true',
                          help='leave out what has an unknown name or cannot be read')
+    grading.add_argument('--limit', type=int, help='seconds that a cell may take')
     again = commands.add_parser('marks', help='write feedback and grades.csv again')
     again.add_argument('graded', help='a folder that `grade` has made')
     options = parser.parse_args(arguments)
@@ -262,7 +267,7 @@ def main(arguments):
         if options.command == 'release':
             release()
         elif options.command == 'grade':
-            grade(options.submitted, options.out, options.skip_unknown)
+            grade(options.submitted, options.out, options.skip_unknown, options.limit)
         else:
             marks(options.graded)
     except AssignmentError as error:
