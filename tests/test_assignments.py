@@ -13,7 +13,7 @@ import course
 import nbformat
 import pytest
 from course import COURSE, AssignmentError
-from rules import MACHINE_PATH, definitions, kept_definitions, notebook_definitions
+from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
 from run_notebooks import KERNELSPEC, LANGUAGE_INFO, code_cells
 from solutions import ALTERNATIVES, WRONG
 
@@ -128,6 +128,13 @@ def test_the_readme_has_every_exercise_and_its_points(name):
     readme = (COURSE / 'README.md').read_text('utf-8')
     row = next(line for line in readme.splitlines() if line.startswith(f'| {name} '))
     assert f'| {points(name, "code")} + {points(name, "markdown")} |' in row
+    minutes = re.search(r'Time:\*\* (\d+) minutes', read(name).cells[0].source).group(1)
+    assert f'| {minutes} |' in row
+
+
+def test_the_readme_links_lead_somewhere():
+    path = COURSE / 'README.md'
+    assert not list(broken_links(rendered(path.read_text('utf-8')), path))
 
 
 def test_every_part_has_a_check():
@@ -142,7 +149,6 @@ def test_the_given_block_is_that_of_the_series():
     given = next(c for c in read('3_deeper_resnets').cells if c.id == 'block')
     assert [name for name, _ in definitions(given.source)] == ['conv_bn', 'BasicBlock']
     assert all(kept[name] == tree for name, tree in definitions(given.source))
-    assert notebook_definitions(read('3_deeper_resnets'))
 
 
 # ---------------------------------------------------------------------------------------------
