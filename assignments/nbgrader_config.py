@@ -9,16 +9,6 @@ sys.path.insert(0, here)  # survive.py, for nbgrader
 os.environ['PYTHONPATH'] = os.pathsep.join(
     [here, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))])
 
-from nbconvert.preprocessors import ClearMetadataPreprocessor  # noqa: E402
-from nbgrader.preprocessors import (  # noqa: E402
-    AssignLatePenalties,
-    CheckCellMetadata,
-    IgnorePattern,
-    LimitOutput,
-    SaveAutoGrades,
-)
-from survive import ExecuteAndSurvive  # noqa: E402
-
 c = get_config()  # noqa: F821  nbgrader defines it
 
 c.CourseDirectory.course_id = 'resnet'
@@ -32,6 +22,8 @@ c.ClearSolutions.text_stub = 'YOUR ANSWER HERE (put it in place of this line)'
 
 # nbgrader's own list, with an Execute that outlives a dead kernel.
 c.Autograde.autograde_preprocessors = [
-    ExecuteAndSurvive, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, SaveAutoGrades,
-    AssignLatePenalties, CheckCellMetadata]
+    'survive.ExecuteAndSurvive', 'nbconvert.preprocessors.ClearMetadataPreprocessor',
+    *(f'nbgrader.preprocessors.{name}' for name in (
+        'IgnorePattern', 'LimitOutput', 'SaveAutoGrades', 'AssignLatePenalties',
+        'CheckCellMetadata'))]
 c.Execute.timeout = 30  # seconds a cell

@@ -1,7 +1,7 @@
 """The assignments: the release, the tests against right and wrong solutions, and nbgrader itself.
 
 Wrong solutions run in this process, cell by cell. nbgrader grades a small class of students from
-end to end: one with our solutions, one with nothing done, and some with trouble.
+end to end: one with our solutions, one with nothing done, a mixed one, and one with trouble.
 """
 import csv
 import re
@@ -222,7 +222,7 @@ def test_the_stub_passes_no_test(name):
 # Cells that do not end, or end the kernel
 
 
-def executed(tmp_path, *sources, graded=(), limit=3):
+def executed(tmp_path, *sources, graded=(), limit=2):
     """Executes cells as autograding does; those numbered in `graded` are tests. Returns them."""
     from survive import ExecuteAndSurvive
 
@@ -305,7 +305,7 @@ def graded(tmp_path_factory):
     """A class of four, graded: {student: {column of grades.csv: text}}, and the folder."""
     folder = tmp_path_factory.mktemp('class') / 'submitted'
     submit(folder / 'all' / 'resnet', {name: solved(name) for name in NAMES})
-    submit(folder / 'none' / 'resnet', {name: read(name, RELEASE) for name in NAMES})
+    submit(folder / 'none' / 'resnet', {name: read(name, RELEASE) for name in NAMES[::2]})
 
     # A wrong solution, a right one that is unlike ours, deleted cells, missing notebooks.
     mixed = {name: solved(name) for name in (NAMES[1], NAMES[3], NAMES[4])}
@@ -329,7 +329,7 @@ def graded(tmp_path_factory):
     dying.cells.insert(6, nbformat.v4.new_code_cell('import os; os._exit(1)'))
     submit(folder / 'trouble' / 'resnet', {'1_gradients': endless, '2_residual_block': dying})
 
-    out = course.grade(folder, limit=12)
+    out = course.grade(folder, limit=10)
     with (out / 'grades.csv').open(encoding='utf-8', newline='') as file:
         return {row['student']: row for row in csv.DictReader(file)}, out
 
@@ -364,19 +364,29 @@ def test_endless_loop_and_dead_kernel_cost_their_cells_only(graded):
 
 def test_feedback_says_what_failed(graded):
     pages = graded[1] / 'feedback'
-    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 5 + 3 + 2
+    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
     assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
 
 
-def test_marks_once_more_keeps_the_old_ones(graded, capsys):
+def test_marks_after_grading_by_hand(graded, capsys):
+    from nbgrader.api import Gradebook
+
     folder = graded[1]
     before = (folder / 'grades.csv').read_text('utf-8')
+    with Gradebook(f'sqlite:///{folder / "gradebook.db"}') as book:  # as Formgrader does it
+        grade = book.find_grade('answer', '1_gradients', 'resnet', 'all')
+        assert grade.needs_manual_grade and grade.max_score == 3
+        grade.manual_score, grade.needs_manual_grade = 2, False
+        book.db.commit()
     assert course.main(['marks', str(folder)]) == 0
     assert 'the marks so far are kept' in capsys.readouterr().out
-    assert (folder / 'grades.csv').read_text('utf-8') == before
     assert [p.read_text('utf-8') for p in folder.glob('grades-until-*.csv')] == [before]
+    with (folder / 'grades.csv').open(encoding='utf-8', newline='') as file:
+        after = {row['student']: row for row in csv.DictReader(file)}
+    assert float(after['all']['1_gradients']) == points('1_gradients', 'code') + 2
+    assert float(after['all']['to grade by hand']) == 13 - 3
 
 
 def test_nothing_is_overwritten(graded):
