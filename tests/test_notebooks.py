@@ -19,7 +19,8 @@ from rules import (
 from run_notebooks import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW
 
 NOTEBOOKS = sorted((ROOT / 'notebooks').glob('*.ipynb'))
-DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('data/*/*.md'), *ROOT.glob('models/*.md')])
+DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('data/*/*.md'), *ROOT.glob('models/*.md'),
+                    *ROOT.glob('assignments/*.md')])
 
 
 def name(path_or_rule):
