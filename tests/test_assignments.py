@@ -13,6 +13,7 @@ import course
 import nbformat
 import pytest
 from course import COURSE, AssignmentError
+from matplotlib import pyplot as plt
 from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
 from run_notebooks import KERNELSPEC, LANGUAGE_INFO, code_cells
 from solutions import ALTERNATIVES, WRONG
@@ -175,6 +176,7 @@ def run_cells(name, changed, tests):
             outcome[cell.id] = None
         except Exception as error:
             outcome[cell.id] = error
+    plt.close('all')  # what the cells have drawn
     return {test: outcome[test] for test in tests}
 
 

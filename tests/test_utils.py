@@ -607,8 +607,6 @@ def test_live_curves_outside_a_notebook_do_no_harm(monkeypatch):
 
 
 def test_live_curves_show_the_history(monkeypatch):
-    plt.close('all')  # what other tests have left open
-
     class Handle:
         updates = []
 
