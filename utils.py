@@ -118,6 +118,24 @@ def _balanced_subset(labels, size):
     return np.concatenate(by_class)[np.argsort(turns, kind='stable')][:size]
 
 
+def read_fashion_mnist(part, size=None, root=None):
+    """The images (size, 28, 28), uint8, and labels (size,), int32 from 0 to 9, of one part.
+
+    part: 'train' (60,000) or 'test' (10,000). size: None for all, in the original order; a subset
+    is the same at every call and balanced over the classes, and so is each of its beginnings.
+    root: the folder of the four original files, None for `data/fashion-mnist`.
+
+    Raises FileNotFoundError for a missing file, ValueError for a damaged one or a bad size.
+    """
+    root = root or Path(__file__).resolve().parent / 'data' / 'fashion-mnist'
+    labels = _read_idx(root, f'{part} labels').astype('int32')
+    images = _read_idx(root, f'{part} images').reshape(-1, 28, 28)
+    if size is None:
+        return images, labels
+    subset = _balanced_subset(labels, size)
+    return images[subset], labels[subset]
+
+
 def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=None, root=None):
     """Fashion-MNIST as two Gluon DataLoaders, for training (shuffled) and for testing.
 
@@ -133,7 +151,6 @@ def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=
 
     Raises FileNotFoundError for a missing file, ValueError for a damaged one or a bad size.
     """
-    root = root or Path(__file__).resolve().parent / 'data' / 'fashion-mnist'
     if resize is not None and resize < 1:
         raise ValueError(f'resize is a side in pixels, at least 1, not {resize}')
 
@@ -146,13 +163,8 @@ def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=
         return data, nd.array(labels, dtype='int32')
 
     def loader(part, size, shuffle):
-        labels = _read_idx(root, f'{part} labels').astype('int32')
-        images = _read_idx(root, f'{part} images').reshape(-1, 28, 28)
-        if size is not None:
-            subset = _balanced_subset(labels, size)
-            images, labels = images[subset], labels[subset]
-        return gluon.data.DataLoader(gluon.data.ArrayDataset(images, labels), batch_size,
-                                     shuffle=shuffle, batchify_fn=batchify)
+        dataset = gluon.data.ArrayDataset(*read_fashion_mnist(part, size, root))
+        return gluon.data.DataLoader(dataset, batch_size, shuffle=shuffle, batchify_fn=batchify)
 
     return loader('train', train_size, shuffle=True), loader('test', test_size, shuffle=False)
 
@@ -191,10 +203,13 @@ def evaluate_accuracy(data, net, ctx):
 
 
 def _hits(out, y):
-    return (out.argmax(axis=1) == y.astype('float32')).sum()
+    total = out.sum(axis=1)
+    right = out.argmax(axis=1) == y.astype('float32')
+    return (right * (total == total)).sum()  # NaN, unlike itself, would pass for class 0
 
 
-def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False):
+def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False, history=(),
+          after_epoch=None):
     """Train `net`, print a line an epoch, and return the history, one dictionary an epoch.
 
     train_data, test_data: batches of (images, labels), such as two DataLoaders.
@@ -202,6 +217,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     trainer: a gluon.Trainer; give it an `lr_scheduler` for a learning rate that changes.
     ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
     live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len).
+    history: that of an interrupted training, to go on with the epoch behind its last row.
+    after_epoch: called with the history after each epoch, for example to save the net.
 
     A history row has epoch, step (batches so far), loss and train_acc (means over the epoch, as
     the net was while it learned), test_acc, learning_rate, and time (seconds, evaluation
@@ -212,12 +229,13 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     for labels that the net has no output for.
     """
     print('Start training on ', ctx)
-    devices, history, step = _device_list(ctx), [], 0
+    devices, history = _device_list(ctx), list(history)
+    step = history[-1]['step'] if history else 0
     curves = _LiveCurves(num_epochs) if live else None
-    for epoch in range(num_epochs):
+    for epoch in range(len(history), num_epochs):
         start = time.time()
         total_loss, hits, count = 0., [], 0
-        for data, label in _progress(train_data, f'Epoch {epoch}'):
+        for data, label in progress(train_data, f'Epoch {epoch}', 'batch'):
             xs, ys = _share(data, devices), _share(label, devices)
             with autograd.record():
                 outs = [net(x) for x in xs]
@@ -253,6 +271,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
               'Test acc {test_acc:.2f}, Time {time:.1f} sec'.format(**row))
         if live:
             curves.add_test(epoch + 1, row['test_acc'])
+        if after_epoch:
+            after_epoch(history)
     return history
 
 
@@ -275,14 +295,14 @@ def _check_labels(outs, ys):
                              f'but this batch has labels from {low} to {high}')
 
 
-def _progress(batches, title):
-    """A bar that shows itself after two seconds, vanishes at the end and stays out of logs."""
+def progress(items, title, unit):
+    """`items`, with a bar that shows itself after two seconds, vanishes and stays out of logs."""
     from tqdm.auto import tqdm  # late: it loads ipywidgets
 
     # tqdm's notebook bar ignores TQDM_DISABLE, with which notebooks are executed for storing.
     shown = ('TQDM_DISABLE' not in os.environ
              and ('ipykernel' in sys.modules or sys.stderr.isatty()))
-    return tqdm(batches, desc=title, unit='batch', leave=False, delay=2, disable=not shown)
+    return tqdm(items, desc=title, unit=unit, leave=False, delay=2, disable=not shown)
 
 
 class _LiveCurves:

@@ -471,6 +471,30 @@ def test_training_repeats_bit_for_bit_under_one_seed():
     assert_equal(parameters, same_parameters)
 
 
+def test_training_goes_on_with_a_history():
+    seen = []
+
+    def epochs(count, net, trainer, history=()):
+        return utils.train(*data, net, loss, trainer, mx.cpu(), count, history=history,
+                           after_epoch=lambda history: seen.append(len(history)))
+
+    data, loss = load(10, train_size=20, test_size=20), gluon.loss.SoftmaxCrossEntropyLoss()
+    utils.seed_everything(0)
+    net = nn.Dense(10)
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), 'sgd')
+    first = epochs(1, net, trainer)
+    both = epochs(3, net, trainer, history=first)
+    assert len(first) == 1 and both[0] is first[0]
+    assert [(row['epoch'], row['step']) for row in both] == [(0, 2), (1, 4), (2, 6)]
+    assert seen == [1, 2, 3]
+
+
+def test_outputs_that_are_no_numbers_are_wrong():
+    data = [(nd.array([[float('nan'), 1], [1, 0]]), nd.array([0, 0], dtype='int32'))]
+    assert utils.evaluate_accuracy(data, lambda x: x, mx.cpu()) == 0.5
+
+
 def test_training_differs_under_another_seed():
     assert trained_on_images(0)[0] != trained_on_images(1)[0]
 
@@ -592,7 +616,7 @@ def test_progress_is_shown_to_people_only(monkeypatch, kernel, terminal, variabl
     if kernel:
         monkeypatch.setitem(sys.modules, 'ipykernel', None)
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: terminal)
-    bar = utils._progress([1, 2], 'Epoch 0')
+    bar = utils.progress([1, 2], 'Epoch 0', 'batch')
     assert bar.disable != shown
     assert list(bar) == [1, 2]
 
