@@ -1,0 +1,341 @@
+"""scripts/train.py on small real pictures: learning, resuming, starting from a net, refusing."""
+import utils  # isort: skip  before mxnet, for its threads
+
+import csv
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import nd
+from mxnet.gluon.model_zoo import vision
+from PIL import Image
+
+import checkpoint
+import train
+
+SCRIPT = Path(train.__file__)
+SMALL = ['--resize', '16', '--lr', '0.001', '--batch-size', '8', '--epochs', '2']
+
+
+@pytest.fixture(scope='module')
+def split(tmp_path_factory):
+    """18 + 6 pictures: in the class 'stripes' every other row is dark, in 'plain dots' none."""
+    folder = tmp_path_factory.mktemp('split data')
+    random = np.random.RandomState(0)
+    for part, count in (('train', 9), ('val', 3)):
+        for name in ('plain dots', 'stripes'):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                image = random.randint(100, 256, (20, 24, 3)).astype(np.uint8)
+                if name == 'stripes':
+                    image[::2] //= 8
+                Image.fromarray(image).save(folder / part / name / f'{number}.png')
+    return folder
+
+
+def run(*arguments):
+    utils.free_memory()
+    return train.main([str(argument) for argument in arguments])
+
+
+def numbers(path):
+    net, _ = checkpoint.load(path, mx.cpu())
+    return [p.data().asnumpy() for p in net.collect_params().values()]
+
+
+def assert_same(mine, theirs):
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope='module')
+def whole(split, tmp_path_factory):
+    """A run of three epochs that nothing interrupted, with all augmentations."""
+    folder = tmp_path_factory.mktemp('whole')
+    options = [split, *SMALL[:-1], 3, '--augment', 'crop', 'flip', 'light', '--seed', 5]
+    assert run(*options, '--out', folder / 'run', '--history', folder / 'a.csv') == 0
+    return folder, options
+
+
+def test_a_run_leaves_two_checkpoints_and_a_history(whole):
+    folder, _ = whole
+    assert sorted(os.listdir(folder / 'run')) == ['best.ckpt', 'last.ckpt']
+    about = checkpoint.read(folder / 'run' / 'last.ckpt')
+    assert about['classes'] == ['plain dots', 'stripes']
+    assert (about['size'], about['grey']) == (16, False)
+    with open(folder / 'a.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['epoch'] for row in rows] == ['0', '1', '2']
+    assert [row['step'] for row in rows] == ['3', '6', '9']
+    assert [float(row['val_acc']) for row in rows] == [row['test_acc'] for row in about['history']]
+    best = checkpoint.read(folder / 'run' / 'best.ckpt')['history']
+    accuracies = [row['test_acc'] for row in about['history']]
+    assert len(best) == 1 + accuracies.index(max(accuracies))  # the first of equals
+
+
+def test_the_checkpoint_classifies_as_its_history_says(whole, split):
+    net, about = checkpoint.load(whole[0] / 'run' / 'last.ckpt', mx.cpu())
+    *sets, _ = train.load_split(split, about['size'], about['grey'])
+    _, val = train.loaders(*sets, about, 8)
+    assert utils.evaluate_accuracy(val, net, mx.cpu()) == about['history'][-1]['test_acc']
+
+
+@pytest.mark.parametrize('epochs', [1, 2])
+def test_resumed_to_the_bit(whole, tmp_path, monkeypatch, capsys, epochs):
+    def interrupt(path, history):
+        if len(history) == epochs:
+            raise KeyboardInterrupt
+
+    folder, options = whole
+    options = [*options, '--out', tmp_path / 'run', '--history', tmp_path / 'a.csv']
+    with monkeypatch.context() as patch:
+        patch.setattr(train, 'write_history', interrupt)
+        assert run(*options) == 130
+    assert 'go on with --resume' in capsys.readouterr().err
+    assert run(*options, '--resume') == 0
+    assert_same(numbers(tmp_path / 'run' / 'last.ckpt'), numbers(folder / 'run' / 'last.ckpt'))
+    assert_same(numbers(tmp_path / 'run' / 'best.ckpt'), numbers(folder / 'run' / 'best.ckpt'))
+    with open(tmp_path / 'a.csv', newline='') as file:
+        assert [row['step'] for row in csv.DictReader(file)] == ['3', '6', '9']
+
+
+def test_ctrl_c_leaves_a_good_checkpoint(tmp_path):
+    command = [sys.executable, SCRIPT, 'fashion-mnist', '--train-size', '200', '--epochs', '1000',
+               '--out', tmp_path]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 60
+        while not (tmp_path / 'last.ckpt').exists():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130 and 'Traceback' not in stderr
+    _, about = checkpoint.load(tmp_path / 'last.ckpt', mx.cpu())
+    assert about['history'] and sorted(os.listdir(tmp_path)) == ['best.ckpt', 'last.ckpt']
+
+
+def test_full_disk(split, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(train.checkpoint.os, 'replace', full)
+    assert run(split, *SMALL, '--out', tmp_path / 'run') == 1
+    assert 'No space left' in capsys.readouterr().err
+
+
+def test_diverging_keeps_the_checkpoint(split, tmp_path, capsys):
+    assert run(split, *SMALL, '--lr', '1e30', '--out', tmp_path / 'run') == 1
+    assert 'learning rate' in capsys.readouterr().err
+
+
+def test_unreadable_pictures_are_named_and_left_out(split, tmp_path, capsys):
+    folder = tmp_path / 'split'
+    for path in split.rglob('*.png'):
+        copy = folder / path.relative_to(split)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    bad = folder / 'train' / 'stripes' / '3.png'
+    bad.write_bytes(bad.read_bytes()[:200])
+    assert run(folder, *SMALL, '--out', tmp_path / 'run') == 0
+    out, err = capsys.readouterr()
+    assert f'left out: {bad}' in err and '17 training and 6 validation images' in out
+
+
+# ---------------------------------------------------------------------------------------------
+# Beginning with a net
+
+
+def test_init_from_copies_all_but_the_last_layer(whole, tmp_path):
+    start = whole[0] / 'run' / 'best.ckpt'
+    old, about = checkpoint.load(start, mx.cpu())
+    net = train.first_net({**about, 'classes': ['a', 'b', 'c']}, old, [mx.cpu()])
+    before, after = ([p.data().asnumpy() for p in n.collect_params().values()] for n in (old, net))
+    assert_same(before[:-2], after[:-2])
+    assert after[-1].shape == (3,)
+
+
+def test_frozen_features_stay_to_the_bit(whole, split, tmp_path):
+    start = whole[0] / 'run' / 'best.ckpt'
+    assert run(split, *SMALL[2:], '--init-from', start, '--freeze', '--out', tmp_path / 'run') == 0
+    before, after = numbers(start), numbers(tmp_path / 'run' / 'last.ckpt')
+    assert_same(before[:-2], after[:-2])  # BN's running statistics are among them
+    assert np.abs(after[-2]).max() > 0 and not np.array_equal(before[-2], after[-2])
+    about, earlier = (checkpoint.read(path) for path in (tmp_path / 'run' / 'last.ckpt', start))
+    assert all(about[name] == earlier[name] for name in ('size', 'mean', 'std', 'depth'))
+
+
+def test_without_freeze_all_layers_learn(whole, split, tmp_path):
+    start = whole[0] / 'run' / 'best.ckpt'
+    assert run(split, *SMALL[2:], '--init-from', start, '--out', tmp_path / 'run') == 0
+    after = numbers(tmp_path / 'run' / 'last.ckpt')
+    assert not any(np.array_equal(a, b) for a, b in zip(numbers(start), after, strict=True))
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
+    utils.free_memory()
+    utils.seed_everything(0)
+    zoo = vision.get_model(f'resnet{depth}_v1')
+    zoo.initialize()
+    zoo(nd.zeros((1, 3, 64, 64)))
+    for p in zoo.collect_params().values():  # the biases too, which trained weights have
+        low = 0.5 if p.name.endswith(('gamma', 'running_var')) else -0.1
+        p.set_data(nd.random.uniform(low, low + (1 if low > 0 else 0.2), shape=p.shape))
+    monkeypatch.setattr(train.vision, 'get_model', lambda name, pretrained: zoo)
+    x = nd.random.normal(shape=(2, 3, 64, 64))
+    theirs = zoo(x).asnumpy()
+    np.testing.assert_allclose(train.pretrained_net(depth)(x).asnumpy(), theirs,
+                               rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
+
+
+def test_pretrained_without_a_network(split, tmp_path, monkeypatch, capsys):
+    def unreachable(*_, **__):
+        raise ConnectionError('no route to host')
+
+    monkeypatch.setattr(train.vision, 'get_model', unreachable)
+    assert run(split, *SMALL, '--pretrained', '--out', tmp_path / 'run') == 1
+    err = capsys.readouterr().err
+    assert 'could not be fetched (ConnectionError)' in err and '--init-from CHECKPOINT' in err
+    assert not (tmp_path / 'run').exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# Batches
+
+
+@pytest.mark.parametrize(('length', 'batch_size', 'workers'), [(12, 2, 3), (23, 4, 2), (5, 4, 4)])
+def test_shards_are_equal_and_together_all(length, batch_size, workers):
+    shards = []
+    for rank in range(workers):
+        np.random.seed(7)
+        shard = train.Shard(length, batch_size, rank, workers)
+        shards.append(list(shard))
+        assert len(shards[-1]) == len(shard)
+    for batches in zip(*shards, strict=True):
+        assert len({len(batch) for batch in batches}) == 1
+    sizes = [len(batch) for batch in shards[0]]
+    assert max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+    seen = [index for shard in shards for batch in shard for index in batch]
+    assert set(seen) == set(range(length))
+    assert len(seen) == length + -length % workers
+
+
+def test_two_shards_of_a_batch_are_the_batch_of_one_worker():
+    halves = []
+    for rank in (0, 1):
+        np.random.seed(3)
+        halves.append(list(train.Shard(48, 8, rank, 2)))
+    np.random.seed(3)
+    assert [a + b for a, b in zip(*halves, strict=True)] == list(train.Shard(48, 16))
+
+
+@pytest.mark.parametrize('grey', [False, True])
+def test_only_training_is_augmented_and_both_are_normalised(split, grey):
+    train_set, val_set, classes = train.load_split(split, 16, grey)
+    about = {'size': 16, **train.mean_and_std(train_set[0])}
+    utils.seed_everything(0)
+    data, val = train.loaders(train_set, val_set, about, 18)
+    (x, y), = data
+    assert (x.shape, y.dtype, len(classes)) == ((18, 1 if grey else 3, 16, 16), np.int32, 2)
+    np.testing.assert_allclose(x.mean(axis=(0, 2, 3)).asnumpy(), 0, atol=1e-3)
+    np.testing.assert_allclose(((x ** 2).mean(axis=(0, 2, 3))).asnumpy(), 1, atol=1e-3)
+
+    data, val = train.loaders(train_set, val_set, about, 18, ['crop', 'flip', 'light'])
+    for loader, same in ((data, False), (val, True)):
+        passes = []
+        for _ in range(2):
+            np.random.seed(0)
+            passes.append(np.concatenate([x.asnumpy() for x, _ in loader]))
+        assert np.array_equal(*passes) == same
+        assert passes[0].shape[1:] == (1 if grey else 3, 16, 16)
+
+
+def test_fashion_mnist_in_two_balanced_parts():
+    (images, labels), (val_images, val_labels), classes = train.load_fashion_mnist(14, 80)
+    assert images.shape == (80, 14, 14, 1) and val_images.shape == (20, 14, 14, 1)
+    assert set(np.bincount(labels)) == {8} and set(np.bincount(val_labels)) == {2}
+    assert len(classes) == 10 and images.dtype == np.uint8
+    full = train.load_fashion_mnist(28)
+    assert [len(part) for part, _ in full[:2]] == [55_000, 5000]
+
+
+def test_a_single_epoch_of_few_steps(split, tmp_path, capsys):
+    assert run(split, *SMALL[:-1], 1, '--out', tmp_path / 'run') == 0
+    assert '3 steps are few' in capsys.readouterr().out
+
+
+def test_several_devices(split, tmp_path):
+    assert run(split, *SMALL, '--devices', 'cpu(0),cpu(1)', '--out', tmp_path / 'run') == 0
+
+
+# ---------------------------------------------------------------------------------------------
+# What is refused
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ([], 'has a run already'),
+    (['--resume', '--lr', '0.1'], 'was made with lr = 0.001, not 0.1'),
+    (['--resume', '--seed', '6'], 'was made with seed = 5, not 6'),
+    (['--resume', '--out', 'elsewhere'], 'there is no checkpoint elsewhere'),
+    (['--out', 'elsewhere', '--history', SCRIPT], 'train.py exists already'),
+    (['--out', 'elsewhere', '--devices', 'gpu(97)'], 'gpu(97) does not work here'),
+    (['--out', 'elsewhere', '--kvstore', 'dist_sync'], 'scripts/launch_local.py'),
+    (['--out', 'elsewhere', '--init-from', 'none.ckpt'], 'there is no checkpoint none.ckpt'),
+])
+def test_refused(whole, capsys, options, message):
+    folder, first = whole
+    before = (folder / 'run' / 'last.ckpt').read_bytes()
+    assert run(*first, '--out', folder / 'run', *options) == 1
+    assert message in capsys.readouterr().err
+    assert (folder / 'run' / 'last.ckpt').read_bytes() == before
+    assert not Path('elsewhere').exists()
+
+
+def test_checkpoint_of_other_pictures(whole, split, capsys):
+    start = whole[0] / 'run' / 'best.ckpt'
+    assert run(split, '--init-from', start, '--resize', 32) == 1
+    assert 'has size 16: leave out --resize' in capsys.readouterr().err
+    assert run('fashion-mnist', '--init-from', start) == 1
+    assert 'has seen colour, and Fashion-MNIST is grey' in capsys.readouterr().err
+
+
+def test_resumed_with_other_classes(split, whole, tmp_path, capsys):
+    folder, options = whole
+    data = tmp_path / 'data'
+    data.symlink_to(split)
+    assert run(data, *SMALL, '--out', tmp_path / 'run') == 0
+    data.unlink()
+    for part in ('train', 'val'):
+        for name in ('a', 'b'):
+            (data / part).mkdir(parents=True, exist_ok=True)
+            (data / part / name).symlink_to(split / part / 'stripes')
+    assert run(data, *SMALL, '--out', tmp_path / 'run', '--resume') == 1
+    assert 'now has other classes' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('data', ['missing', '.'])
+def test_not_a_split_folder(tmp_path, capsys, data):
+    assert run(tmp_path / data) == 1
+    assert 'python scripts/split_data.py PICTURES SPLIT' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('options', [
+    ['x', '--freeze'], ['x', '--train-size', '100'], ['x', '--grey', '--pretrained'],
+    ['x', '--pretrained', '--init-from', 'y'], ['x', '--devices', 'gpu0'], ['x', '--depth', '19'],
+    ['x', '--epochs', '0'], ['x', '--lr', '0'], ['x', '--lr', 'nan'], ['x', '--augment', 'mirror'],
+    [],
+])
+def test_command_lines_that_make_no_sense(capsys, options):
+    with pytest.raises(SystemExit) as exit:
+        train.main(options)
+    assert exit.value.code == 2 and 'usage:' in capsys.readouterr().err
