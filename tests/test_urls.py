@@ -1,0 +1,54 @@
+"""tools/urls.py: the repository's address is said once, and every link follows."""
+import subprocess
+
+import pytest
+import urls
+from rules import ROOT
+
+BADGE = 'x](https://mybinder.org/v2/gh/{}/HEAD?labpath=notebooks/01_a.ipynb)'
+LINKS = [BADGE, 'git clone https://github.com/{}.git', 'https://github.com/{}/issues)',
+         'https://colab.research.google.com/github/{}/blob/HEAD/a.ipynb']
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository that has been renamed from a/old to b/new in pyproject.toml only."""
+    subprocess.run(['git', 'init', '--quiet', tmp_path], check=True)
+    (tmp_path / 'pyproject.toml').write_text('[tool.series]\nrepository = "b/new"\n')
+    (tmp_path / 'README.md').write_text('\n'.join(LINKS).format(*['a/old'] * len(LINKS)))
+    return tmp_path
+
+
+def test_every_link_to_the_repository_follows(root):
+    assert urls.main(['--check'], root) == 1
+    assert urls.main([], root) == 0
+    assert (root / 'README.md').read_text() == '\n'.join(LINKS).format(*['b/new'] * len(LINKS))
+    assert urls.main(['--check'], root) == 0
+    assert urls.repository(root) == 'b/new'
+    assert urls.binder('notebooks/01_a.ipynb', root) in BADGE.format('b/new')
+
+
+def test_other_bytes_stay(root):
+    other = 'https://github.com/a/older https://github.com/c/d \r\n{"a":1}\n\n'
+    notebook = root / 'a.ipynb'
+    notebook.write_bytes((other + BADGE.format('a/old') + other).encode())
+    urls.main([], root)
+    assert notebook.read_bytes() == (other + BADGE.format('b/new') + other).encode()
+
+
+def test_links_lead_to_the_one_repository():
+    assert not urls.changes(), '`make urls` has not run since the repository was renamed'
+
+
+def test_no_other_copy_of_the_address():
+    name = urls.repository().encode()
+    for path in set(urls.tracked()) - {ROOT / 'pyproject.toml'}:
+        content = path.read_bytes()
+        if path.suffix in ('.md', '.ipynb'):
+            content = urls.rewritten(content, {name}, b'')
+        assert name not in content, f'{path} has a copy that `make urls` does not reach'
+
+
+def test_each_notebook_opens_itself_on_binder():
+    for path in (ROOT / 'notebooks').glob('*.ipynb'):
+        assert urls.binder(f'notebooks/{path.name}') in path.read_text('utf-8')
