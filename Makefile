@@ -1,7 +1,10 @@
 # Every target sets up .venv by itself, and again only when requirements.txt has changed.
 # NB=04 limits `run` and `store` to one notebook.
 
-PYTHON := .venv/bin/python
+# Once `make gpu` has found a GPU that works, all targets use its environment.
+VENV := $(if $(wildcard .venv-gpu/installed),.venv-gpu,.venv)
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/installed
 
 # What the user has set for another Python, Jupyter or uv must not leak in.
 unexport VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
@@ -9,40 +12,46 @@ unexport PYTHONUSERBASE PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT
 unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
 # Kernels would otherwise run the start-up files in ~/.ipython.
-export IPYTHONDIR := $(CURDIR)/.venv/ipython
+export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test lint assignments grade marks lock store
+.PHONY: help setup gpu run lab test lint assignments grade marks lock store urls check-binder \
+    check-platforms
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/installed  ## Make .venv (the other targets do it by themselves)
+setup: $(READY)  ## Make .venv (the other targets do it by themselves)
 
 .venv/installed: requirements.txt tools/setup.sh
 	@tools/setup.sh
 
-run: .venv/installed  ## Execute the notebooks into build/, with HTML pages; NB=04 runs one
+gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every target uses it
+
+.venv-gpu/installed: requirements.txt requirements-gpu.txt tools/setup.sh tools/gpu.py
+	@tools/setup.sh gpu
+
+run: $(READY)  ## Execute the notebooks into build/, with HTML pages; NB=04 runs one
 	@$(PYTHON) tools/run_notebooks.py $(NB)
 
-lab: .venv/installed  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
+lab: $(READY)  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
 	@$(PYTHON) -m jupyterlab $(OPTIONS) notebooks/01_degradation.ipynb
 
-test: .venv/installed  ## Unit tests, notebook rules, then every notebook under nbval
+test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
 	@$(PYTHON) -m pytest tests notebooks --durations=10 \
 	    --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
-lint: .venv/installed  ## Check the style of Python files and notebooks
+lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
 
-assignments: .venv/installed  ## Make assignments/release again from assignments/source
+assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) tools/course.py release
 
-grade: .venv/installed  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
+grade: $(READY)  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
 	@$(if $(SUBMITTED),,echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2)
 	@$(PYTHON) tools/course.py grade '$(SUBMITTED)' $(if $(OUT),--out '$(OUT)') $(OPTIONS)
 
-marks: .venv/installed  ## After grading by hand: feedback and grades.csv again, GRADED=folder
+marks: $(READY)  ## After grading by hand: feedback and grades.csv again, GRADED=folder
 	@$(if $(GRADED),,echo 'Say which folder: make marks GRADED=folder' >&2; exit 2)
 	@$(PYTHON) tools/course.py marks '$(GRADED)'
 
@@ -50,5 +59,8 @@ lock:  ## For authors: write requirements.txt again from requirements.in
 	@tools/uv.sh pip compile --quiet --universal --python-version 3.11 \
 	    requirements.in -o requirements.txt
 
-store: .venv/installed  ## For authors: execute a notebook and store its outputs; NB=02 takes one
+store: $(READY)  ## For authors: execute a notebook and store its outputs; NB=02 takes one
 	@$(PYTHON) tools/run_notebooks.py --in-place $(NB)
+
+urls: $(READY)  ## For authors: every link to the repository, as pyproject.toml names it
+	@$(PYTHON) tools/urls.py

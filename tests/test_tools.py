@@ -135,6 +135,18 @@ def test_set_up_names_the_way_out_of_an_unsupported_platform(
     assert message in done.stderr and way_out in done.stderr and 'Binder' in done.stderr
 
 
+@pytest.mark.parametrize('platform', ['Linux aarch64', 'Darwin x86_64'])
+def test_set_up_for_a_gpu_names_the_platforms_that_have_none(tmp_path, platform):
+    uname = tmp_path / 'uname'
+    system, machine = platform.split()
+    uname.write_text(f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {machine}\n')
+    uname.chmod(0o755)
+    env = {'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
+    done = subprocess.run([ROOT / 'tools/setup.sh', 'gpu'], env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "MXNet's CUDA build is for Linux x86-64 only" in done.stderr
+
+
 def test_set_up_without_python_names_the_way_out(tmp_path):
     (tmp_path / 'dirname').symlink_to('/usr/bin/dirname')
     (tmp_path / 'tools').mkdir()

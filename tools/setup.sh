@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv: Python 3.11 with exactly the packages of requirements.txt.
 # The Makefile calls it when the lock is newer than .venv/installed.
+# `tools/setup.sh gpu` makes .venv-gpu: the same, with MXNet's CUDA build and CUDA's libraries.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -31,20 +32,27 @@ $binder" ;;
 Use Linux (x86-64 or aarch64) or macOS (Intel), $binder" ;;
 esac
 
+venv=.venv packages=requirements.txt size="0.7 GB"
+if [ "${1-}" = gpu ]; then
+    [ "$(uname -s) $(uname -m)" = "Linux x86_64" ] ||
+        fail "MXNet's CUDA build is for Linux x86-64 only. Everything else works without: make setup"
+    venv=.venv-gpu packages=.venv-gpu/requirements.txt size="4 GB"
+fi
+
 # First of all, so that a failure to get uv is reported once, and as such.
 tools/uv.sh --version
 
-# From here on .venv is in the making: a failure must leave no stamp.
-rm -f .venv/installed
+# From here on $venv is in the making: a failure must leave no stamp.
+rm -f "$venv/installed"
 
 is_python_311() {
-    .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
+    "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null
 }
 
 if ! is_python_311; then
-    echo "== Making .venv with Python 3.11 =="
-    rm -rf .venv
-    tools/uv.sh venv --quiet --python "$python" .venv ||
+    echo "== Making $venv with Python 3.11 =="
+    rm -rf "$venv"
+    tools/uv.sh venv --quiet --python "$python" "$venv" ||
         fail "Python 3.11 is not on this machine, and uv could not fetch it; its own words are above.
 Install Python 3.11 (Debian 12: apt install python3.11; macOS: brew install python@3.11;
 anywhere: pyenv install 3.11) so that 'python3.11' is found, or allow uv the network. Or use conda:
@@ -52,15 +60,21 @@ anywhere: pyenv install 3.11) so that 'python3.11' is found, or allow uv the net
     jupyter lab notebooks/01_degradation.ipynb"
 fi
 
-echo "== Installing the packages of requirements.txt into .venv (0.7 GB on disk) =="
-tools/uv.sh pip sync --python .venv requirements.txt ||
+if [ "$venv" = .venv-gpu ]; then
+    grep -v '^mxnet==' requirements.txt | cat - requirements-gpu.txt > "$packages"
+fi
+echo "== Installing the packages of $packages into $venv ($size on disk) =="
+tools/uv.sh pip sync --python "$venv" "$packages" ||
     fail "the packages could not be installed; uv's own words are above.
 The network is needed here: check it (a proxy? HTTPS_PROXY), then repeat the command.
 What has been fetched is kept."
 
-.venv/bin/python -c 'import mxnet' ||
+if [ "$venv" = .venv-gpu ]; then
+    "$venv/bin/python" tools/gpu.py || exit 1  # it has said why
+fi
+"$venv/bin/python" -c 'import mxnet' ||
     fail "MXNet is installed but does not start; its own words are above.
 If a library is missing: Debian, Ubuntu: sudo apt install libgomp1 libquadmath0"
 
-touch .venv/installed
-echo "== .venv is ready =="
+touch "$venv/installed"
+echo "== $venv is ready =="
