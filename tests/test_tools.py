@@ -1,5 +1,6 @@
 """tools/run_notebooks.py on tiny notebooks, and the messages of tools/setup.sh."""
 import os
+import shutil
 import subprocess
 
 import nbformat
@@ -145,6 +146,22 @@ def test_set_up_for_a_gpu_names_the_platforms_that_have_none(tmp_path, platform)
     done = subprocess.run([ROOT / 'tools/setup.sh', 'gpu'], env=env, capture_output=True, text=True)
     assert done.returncode == 1
     assert "MXNet's CUDA build is for Linux x86-64 only" in done.stderr
+
+
+def test_set_up_on_aarch64_gives_mxnet_another_blas(tmp_path):
+    bin, libs = tmp_path / 'bin', tmp_path / '.venv/lib/python3.11/site-packages'
+    for folder in (bin, tmp_path / '.venv/bin', libs / 'mxnet', libs / 'scipy.libs'):
+        folder.mkdir(parents=True)
+    shutil.copytree(ROOT / 'tools', tmp_path / 'tools')
+    (libs / 'scipy.libs/libopenblasp-r0-1.so').write_text('OpenBLAS')
+    for name, body in [(bin / 'uname', '[ "$1" = -s ] && echo Linux || echo aarch64'),
+                       (bin / 'uv', 'true'), (tmp_path / '.venv/bin/python', 'true')]:
+        name.write_text(f'#!/bin/sh\n{body}\n')
+        name.chmod(0o755)
+    env = {'PATH': f'{bin}:{os.environ["PATH"]}'}
+    subprocess.run([tmp_path / 'tools/setup.sh'], env=env, check=True, capture_output=True)
+    for name in ('libarmpl_lp64_mp.so', 'libamath.so', 'libastring.so'):
+        assert (libs / 'mxnet' / name).read_text() == 'OpenBLAS'
 
 
 def test_set_up_without_python_names_the_way_out(tmp_path):

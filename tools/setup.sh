@@ -69,6 +69,14 @@ tools/uv.sh pip sync --python "$venv" "$packages" ||
 The network is needed here: check it (a proxy? HTTPS_PROXY), then repeat the command.
 What has been fetched is kept."
 
+if [ "$(uname -s) $(uname -m)" = "Linux aarch64" ]; then
+    # There MXNet wants Arm's Performance Libraries, which no wheel brings. SciPy's OpenBLAS has
+    # every function that it takes from them, so it stands in for all three.
+    for name in libarmpl_lp64_mp.so libamath.so libastring.so; do
+        (cd "$venv/lib/python3.11/site-packages/mxnet" &&
+            ln -sf ../scipy.libs/libopenblasp-*.so "$name")
+    done
+fi
 if [ "$venv" = .venv-gpu ]; then
     "$venv/bin/python" tools/gpu.py || exit 1  # it has said why
 fi
