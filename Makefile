@@ -64,3 +64,10 @@ store: $(READY)  ## For authors: execute a notebook and store its outputs; NB=02
 
 urls: $(READY)  ## For authors: every link to the repository, as pyproject.toml names it
 	@$(PYTHON) tools/urls.py
+
+check-binder:  ## For authors: what Binder would build, by repo2docker; needs the network
+	@tools/uv.sh run --quiet --no-project --python 3.11 --with jupyter-repo2docker==2026.4.0 \
+	    tools/check_binder.py
+
+check-platforms:  ## For authors: whether the locks have wheels where the README says; network
+	@tools/check_platforms.sh

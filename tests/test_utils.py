@@ -122,6 +122,25 @@ def test_threads_follow_the_affinity():
     assert words == ['1']
 
 
+@pytest.mark.skipif(os.cpu_count() == 1, reason='one core has nothing to share')
+@pytest.mark.parametrize(('quota', 'threads'), [('100000 100000', 1), ('50000 100000', 1),
+                                                ('max 100000', None)])
+def test_threads_follow_the_quota_of_a_container(tmp_path, quota, threads):
+    """As on Binder, where a container sees all cores and may use one or two."""
+    limit = tmp_path / 'cpu.max'
+    limit.write_text(quota)
+    words, _ = python('import builtins, os\n'
+                      'exists, open_ = os.path.exists, open\n'
+                      'def faked(name):\n'
+                      f'    return {str(limit)!r} if name == "/sys/fs/cgroup/cpu.max" else name\n'
+                      'os.path.exists = lambda name: exists(faked(name))\n'
+                      'builtins.open = lambda name, *rest, **more: '
+                      'open_(faked(name), *rest, **more)\n'
+                      'import utils\n'
+                      'print(os.environ["OMP_NUM_THREADS"])')
+    assert words == [str(threads or cpu_count(only_physical_cores=True))]
+
+
 @pytest.fixture(scope='module')
 def late_import():
     """The top-level modules that utils adds to MXNet, and stderr."""
