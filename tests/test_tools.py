@@ -114,6 +114,23 @@ def test_in_place_refuses_what_should_not_be_stored(root, capsys, code, message)
     assert path.read_bytes() == before
 
 
+def test_in_place_refuses_what_is_too_large_for_binder(root, capsys, monkeypatch):
+    monkeypatch.setattr(run_notebooks, 'MAX_MB', 10)
+    path = store(root, '01_a', new_code_cell('1'))
+    before = path.read_bytes()
+    assert run(root, '--in-place') == 1
+    assert 'MB of memory; Binder wants at most 10' in capsys.readouterr().out
+    assert path.read_bytes() == before
+
+
+def test_memory_of_child_processes_counts(root, capsys):
+    child = "import time; data = b'x' * 300_000_000; time.sleep(2)"
+    store(root, '01_a', new_code_cell('import subprocess, sys\n'
+                                      f'subprocess.run([sys.executable, "-c", "{child}"])'))
+    assert run(root) == 0
+    assert 330 < int(capsys.readouterr().out.split('headline')[1].split()[2]) < 1000
+
+
 def test_dead_kernel_is_reported(root, capsys):
     store(root, '01_a', new_code_cell('import os\nos._exit(1)'))
     assert run(root) == 1

@@ -9,11 +9,14 @@ NB is how a notebook's name begins: 04, or 04_fashion_mnist. Without it, all are
 import argparse
 import os
 import sys
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
@@ -24,6 +27,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
+MAX_MB = 1500  # what Binder is sure to have room for, with JupyterLab beside it
 
 # What a stored notebook says of its kernel: nothing that differs between machines.
 KERNELSPEC = {'display_name': 'Python 3 (ipykernel)', 'language': 'python', 'name': 'python3'}
@@ -71,7 +75,7 @@ def clear(notebook):
 
 
 def execute(notebook, folder, name):
-    """Runs the cells of `notebook` in `folder`; returns the kernel's peak memory in MB."""
+    """Runs the cells of `notebook` in `folder`; returns its peak memory in MB."""
     # No kernel folders: a kernel of the same name that the user has installed never
     # steps in, and jupyter_client falls back to the Python that runs this script.
     # Encryption, because ipykernel warns at each start without it.
@@ -92,6 +96,7 @@ def execute(notebook, folder, name):
     with (
         client.setup_kernel(env=env, cleanup_kc=True),
         tqdm(total=len(cells), desc=name, unit='cell', leave=False, disable=None) as bar,
+        MemoryWatch(manager.provisioner.pid) as watch,
     ):
         for number, cell in enumerate(cells, start=1):
             try:
@@ -99,7 +104,7 @@ def execute(notebook, folder, name):
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 raise NotebookError(f'cell [{number}] {first_line(cell)}: {short(error)}') from None
             bar.update()
-        return peak_memory(client)
+        return max(peak_memory(client), watch.peak)
 
 
 def first_line(cell):
@@ -116,8 +121,36 @@ def short(error):
     return 'the kernel died, most often for want of memory'
 
 
+class MemoryWatch(threading.Thread):
+    """Notes the most memory, in MB, that a kernel and its child processes have at one time."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.kernel, self.peak, self.over = psutil.Process(pid), 0, threading.Event()
+
+    def run(self):
+        while not self.over.wait(0.5):
+            with suppress(psutil.Error):  # a process may end at any moment
+                family = [self.kernel, *self.kernel.children(recursive=True)]
+                self.peak = max(self.peak, sum(map(memory, family)))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join()
+
+
+def memory(process):
+    """What a process adds to the memory in use, in MB: of what it shares, on Linux, its share."""
+    info = process.memory_full_info()
+    return getattr(info, 'pss', info.uss) / 2**20
+
+
 def peak_memory(client):
-    """The largest resident size that the kernel has had, in MB."""
+    """The largest resident size that the kernel alone has had, in MB, between samples too."""
     if sys.platform == 'linux':  # where ru_maxrss would count the parent's memory before exec
         expression = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
     else:
@@ -208,6 +241,8 @@ def run(path, in_place, build):
         peak = f'{execute(notebook, path.parent, path.stem):.0f}'
         normalise(notebook)
         if in_place:
+            if float(peak) > MAX_MB:
+                raise NotebookError(f'it took {peak} MB of memory; Binder wants at most {MAX_MB}')
             refuse_debris(notebook)
             write(path, nbformat.writes(notebook) + '\n')
     except NotebookError as problem:
