@@ -131,9 +131,10 @@ def anchors(path):
     """The names that a link to `path` may put behind the #."""
     if path.suffix == '.ipynb':
         return {tag['id'] for tag in prose(nbformat.read(path, as_version=4)).find_all(id=True)}
-    headings = rendered(path.read_text(encoding='utf-8')).find_all(re.compile('^h[1-6]$'))
-    return {re.sub(r'[^\w\- ]', '', h.get_text().strip().lower()).replace(' ', '-')
-            for h in headings}
+    page = rendered(path.read_text(encoding='utf-8'))
+    headings = page.find_all(re.compile('^h[1-6]$'))
+    return {a['id'] for a in page.select('a[id]')} | {
+        re.sub(r'[^\w\- ]', '', h.get_text().strip().lower()).replace(' ', '-') for h in headings}
 
 
 def broken_links(page, path):

@@ -1,0 +1,42 @@
+"""GLOSSARY.md: every term is where it says, in English and Chinese, and notebooks link to it."""
+import re
+
+import nbformat
+import pytest
+from rules import ROOT, anchors, prose, rendered
+
+GLOSSARY = ROOT / 'GLOSSARY.md'
+LINK = re.compile(r'\]\(\.\./GLOSSARY\.md#([\w-]+)\)')
+ROWS = [row.find_all('td') for row in rendered(GLOSSARY.read_text('utf-8')).select('tbody tr')]
+NOTEBOOKS = sorted((ROOT / 'notebooks').glob('*.ipynb'))
+
+
+def markdown(path):
+    """The Markdown of a notebook."""
+    nb = nbformat.read(path, as_version=4)
+    return '\n\n'.join(cell.source for cell in nb.cells if cell.cell_type == 'markdown')
+
+
+def test_terms_are_in_order_and_differ():
+    terms = [row[0].get_text().lower() for row in ROWS]
+    assert terms == sorted(set(terms))
+    ids = [row[0].a['id'] for row in ROWS]
+    assert len(set(ids)) == len(ids) > 60
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: row[0].a['id'])
+def test_term_is_translated_and_stands_in_its_notebook(row):
+    term, chinese, short, notebook = row
+    assert re.search('[\u4e00-\u9fff]', chinese.get_text()), 'no Chinese'
+    assert short.get_text().strip()
+    path = ROOT / notebook.a['href']
+    assert path.name.startswith(notebook.get_text().strip())
+    text = prose(nbformat.read(path, as_version=4)).get_text().lower()
+    assert term.get_text().lower() in text, f'{path.name} does not use the term'
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_links_each_term_once(path):
+    links = LINK.findall(markdown(path))
+    assert not set(links) - anchors(GLOSSARY), 'no such terms'
+    assert len(set(links)) == len(links), 'a term is linked at its first use only'
