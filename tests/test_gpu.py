@@ -45,17 +45,18 @@ def test_missing_library_is_named(site, ldd, capsys):
 
 
 @pytest.mark.parametrize(('driver', 'gpus', 'status', 'message'), [
-    (False, [], 1, 'no NVIDIA driver (libcuda.so.1)'),
-    (True, [], 1, 'MXNet can use no GPU'),
-    (True, ['gpu(0)', 'gpu(1)'], 0, 'MXNet uses gpu(0), gpu(1)'),
+    (None, [], 1, 'no NVIDIA driver (libcuda.so.1)'),
+    ('/wsl/libcuda.so.1.1', [], 1, 'MXNet can use no GPU'),
+    ('/wsl/libcuda.so.1.1', ['gpu(0)', 'gpu(1)'], 0, 'MXNet uses gpu(0), gpu(1)'),
 ])
 def test_what_the_machine_has_is_told(site, ldd, monkeypatch, capsys, driver, gpus, status,
                                       message):
     ldd('libcuda.so.1')
-    monkeypatch.setattr(gpu, 'has_driver', lambda: driver)
+    monkeypatch.setattr(gpu, 'driver', lambda: driver)
     monkeypatch.setattr(gpu, 'gpus', lambda: gpus)
     assert gpu.main(site) == status
     assert message in ''.join(capsys.readouterr())
+    assert not driver or os.readlink(site / 'mxnet/libcuda.so') == driver
 
 
 def test_lock_is_all_pinned_and_stays_apart_from_the_other():

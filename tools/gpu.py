@@ -42,13 +42,22 @@ def unresolved(libraries):
     return sorted(set(re.findall(r'^\s*(\S+) => not found', listed, re.MULTILINE)))
 
 
-def has_driver():
-    """Whether the loader finds NVIDIA's driver."""
+def driver():
+    """The file of NVIDIA's driver that the loader finds, None if there is none."""
     try:
         ctypes.CDLL(DRIVER)
     except OSError:
-        return False
-    return True
+        return None
+    # Where it is, nobody says but the list of what this process has loaded.
+    return next(line.split()[-1] for line in Path('/proc/self/maps').read_text().splitlines()
+                if '/libcuda.so' in line)
+
+
+def link_driver(site, path):
+    """cuDNN opens the driver by a name, libcuda.so, that not every installation has (WSL's)."""
+    name = site / 'mxnet' / 'libcuda.so'
+    name.unlink(missing_ok=True)
+    name.symlink_to(path)
 
 
 def gpus():
@@ -70,9 +79,10 @@ def main(site=SITE):
               'requirements-gpu.txt.', file=sys.stderr)
         return 1
     print(f'{len(libraries)} libraries of MXNet and CUDA: all that they need is here', flush=True)
-    if not has_driver():
+    if not (path := driver()):
         print(NO_DRIVER, file=sys.stderr)
         return 1
+    link_driver(site, path)
     if not (found := gpus()):
         print(NO_GPU, file=sys.stderr)
         return 1
