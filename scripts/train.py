@@ -11,6 +11,7 @@ import contextlib
 import csv
 import os
 import re
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -171,21 +172,29 @@ def first_net(about, start, ctx):
     return net
 
 
-def pretrained_net(depth):
+def pretrained_net(depth, seconds=600):
     """Gluon's resnet{depth}_v1 with its ImageNet weights, as one of our nets (notebook 05).
 
     Its stride is on the first 1 x 1 convolution. Gluon's biases in front of BN, which ours lack,
     are subtracted from BN's running means: at prediction time the outputs are the same.
 
-    Raises Refused if the weights are not in ~/.mxnet/models and cannot be downloaded.
+    Raises Refused if the weights are not in ~/.mxnet/models and do not come within `seconds`.
     """
+    name = f'resnet{depth}_v1'
+    fetch = f'from mxnet.gluon.model_zoo import vision; vision.{name}(pretrained=True)'
     try:
-        zoo = vision.get_model(f'resnet{depth}_v1', pretrained=True)
-    except Exception as error:  # requests and MXNet raise many kinds, and OSError for the disk
+        # In a process of its own, since the download waits for ever for a host that is silent.
+        subprocess.run([sys.executable, '-c', fetch], timeout=seconds, check=True,
+                       capture_output=True, text=True)
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        reason = ([f'nothing came within {seconds} seconds']
+                  if isinstance(error, subprocess.TimeoutExpired)
+                  else error.stderr.strip().splitlines() or ['no reason given'])[-1]
         raise Refused(
-            f"Gluon's weights for resnet{depth}_v1 could not be fetched ({type(error).__name__}). "
-            'Without a network, put the file from a machine that has one into ~/.mxnet/models, '
-            'or start from a checkpoint of your own: --init-from CHECKPOINT.') from None
+            f"Gluon's weights for {name} could not be fetched ({reason}). "
+            'Put the file from a machine that has it into ~/.mxnet/models, or start from a '
+            'checkpoint of your own: --init-from CHECKPOINT.') from None
+    zoo = vision.get_model(name, pretrained=True)
     net = checkpoint.new_net({'depth': depth, 'classes': range(1000),
                               'stride_on_first': depth >= 50})
     net.initialize()

@@ -5,6 +5,7 @@ import csv
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -191,6 +192,7 @@ def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
     for p in zoo.collect_params().values():  # the biases too, which trained weights have
         low = 0.5 if p.name.endswith(('gamma', 'running_var')) else -0.1
         p.set_data(nd.random.uniform(low, low + (1 if low > 0 else 0.2), shape=p.shape))
+    monkeypatch.setattr(train.subprocess, 'run', lambda *_, **__: None)
     monkeypatch.setattr(train.vision, 'get_model', lambda name, pretrained: zoo)
     x = nd.random.normal(shape=(2, 3, 64, 64))
     theirs = zoo(x).asnumpy()
@@ -198,15 +200,27 @@ def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
                                rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
 
 
-def test_pretrained_without_a_network(split, tmp_path, monkeypatch, capsys):
-    def unreachable(*_, **__):
-        raise ConnectionError('no route to host')
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    """A host for the zoo's weights that takes a connection and never says a word."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        monkeypatch.setenv('MXNET_GLUON_REPO', f'http://127.0.0.1:{server.getsockname()[1]}/')
+        monkeypatch.setenv('MXNET_HOME', str(tmp_path))
+        monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+        yield server
 
-    monkeypatch.setattr(train.vision, 'get_model', unreachable)
+
+def test_pretrained_without_a_network(host, split, tmp_path, capsys):
+    host.close()
     assert run(split, *SMALL, '--pretrained', '--out', tmp_path / 'run') == 1
     err = capsys.readouterr().err
-    assert 'could not be fetched (ConnectionError)' in err and '--init-from CHECKPOINT' in err
+    assert 'could not be fetched' in err and '--init-from CHECKPOINT' in err
     assert not (tmp_path / 'run').exists()
+
+
+def test_pretrained_from_a_silent_host(host):
+    with pytest.raises(train.Refused, match='nothing came within 4 seconds'):
+        train.pretrained_net(18, seconds=4)
 
 
 # ---------------------------------------------------------------------------------------------
