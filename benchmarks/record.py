@@ -9,8 +9,10 @@ import mxnet as mx
 
 
 def processor():
-    lines = Path('/proc/cpuinfo').read_text().splitlines()
-    return next(line.split(': ')[1] for line in lines if line.startswith('model name'))
+    info = Path('/proc/cpuinfo')  # not on macOS or Windows; on Arm without a model name
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.split(': ')[1] for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def write(name, **results):
