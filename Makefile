@@ -1,4 +1,5 @@
-# Every target sets up .venv by itself, and again only when requirements.txt has changed.
+# Every target sets up .venv by itself, and again only when requirements.txt has changed;
+# `site` and `test-browser` have an environment each, with a lock of its own.
 # NB=04 limits `run` and `store` to one notebook.
 
 # Once `make gpu` has found a GPU that works, all targets use its environment.
@@ -15,8 +16,8 @@ unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
 export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run lab test lint assignments grade marks lock store urls check-binder \
-    check-platforms
+.PHONY: help setup gpu run lab test lint site test-browser assignments grade marks lock store urls \
+    check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +32,9 @@ gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every
 .venv-gpu/installed: requirements.txt requirements-gpu.txt tools/setup.sh tools/gpu.py
 	@tools/setup.sh gpu
 
+.venv-%/installed: requirements-%.txt tools/venv.sh
+	@tools/venv.sh .venv-$* requirements-$*.txt
+
 run: $(READY)  ## Execute the notebooks into build/, with HTML pages; NB=04 runs one
 	@$(PYTHON) tools/run_notebooks.py $(NB)
 
@@ -44,6 +48,13 @@ test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
 
+site: .venv-site/installed  ## Web pages of the README and the notebooks, as stored, in build/site
+	@.venv-site/bin/python tools/build_site.py
+
+test-browser: $(READY) .venv-browser/installed site  ## The site and JupyterLab in Chromium
+	@SERIES_PYTHON=$(PYTHON) .venv-browser/bin/python -m pytest -c \
+	    browser_tests/pytest.ini browser_tests $(OPTIONS)
+
 assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) tools/course.py release
 
@@ -55,9 +66,11 @@ marks: $(READY)  ## After grading by hand: feedback and grades.csv again, GRADED
 	@$(if $(GRADED),,echo 'Say which folder: make marks GRADED=folder' >&2; exit 2)
 	@$(PYTHON) tools/course.py marks '$(GRADED)'
 
-lock:  ## For authors: write requirements.txt again from requirements.in
-	@tools/uv.sh pip compile --quiet --universal --python-version 3.11 \
-	    requirements.in -o requirements.txt
+lock:  ## For authors: write the locks again, each requirements*.txt from its .in
+	@for list in requirements requirements-site requirements-browser; do \
+	    tools/uv.sh pip compile --quiet --universal --python-version 3.11 \
+	        $$list.in -o $$list.txt || exit 1; \
+	done
 
 store: $(READY)  ## For authors: execute a notebook and store its outputs; NB=02 takes one
 	@$(PYTHON) tools/run_notebooks.py --in-place $(NB)

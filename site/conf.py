@@ -1,0 +1,43 @@
+"""Sphinx's settings for `make site`; tools/build_site.py lays out the pages."""
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / 'tools'))
+from repository import repository  # noqa: E402
+
+project = html_title = 'ResNet notebooks'
+language = 'en'
+extensions = ['myst_nb']
+exclude_patterns = ['_mathjax']
+
+# What the notebooks have stored is shown; nothing is executed.
+nb_execution_mode = 'off'
+myst_enable_extensions = ['dollarmath']
+myst_heading_anchors = 6
+
+# Nothing is loaded from elsewhere: MathJax is ours, and stored outputs hold no widgets.
+mathjax_path = 'mathjax/es5/tex-chtml.js'
+nb_ipywidgets_js = {}
+
+html_theme = 'sphinx_book_theme'
+html_static_path = [str(HERE / 'static'), str(HERE.parent / 'build/site-source/_mathjax')]
+html_css_files = ['site.css']
+html_favicon = 'static/favicon.svg'
+html_context = {'default_mode': 'auto'}  # dark or light, as the reader's system is
+html_show_sphinx = False
+html_use_index = False
+html_show_copyright = False
+html_theme_options = {
+    'repository_url': repository(),
+    'repository_branch': 'HEAD',
+    'launch_buttons': {'binderhub_url': 'https://mybinder.org', 'notebook_interface': 'jupyterlab'},
+    'use_repository_button': True,
+    'use_fullscreen_button': False,
+    'navbar_persistent': [],  # no second search field above the first
+    'home_page_in_toc': True,
+    'show_toc_level': 2,
+    # Colours of code that stand out enough from their ground, in both modes.
+    'pygments_light_style': 'a11y-high-contrast-light',
+    'pygments_dark_style': 'a11y-high-contrast-dark',
+}
