@@ -35,6 +35,7 @@ html_theme_options = {
     'use_repository_button': True,
     'use_fullscreen_button': False,
     'navbar_persistent': [],  # no second search field above the first
+    'footer_content_items': [],  # no author's name, which would be a placeholder
     'home_page_in_toc': True,
     'show_toc_level': 2,
     # Colours of code that stand out enough from their ground, in both modes.

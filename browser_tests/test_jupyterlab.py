@@ -1,0 +1,161 @@
+"""JupyterLab in a browser, as a student meets it: Run All in notebook 02, the slider in 01."""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from served import ROOT
+
+START, RUN_ALL = 120, 900  # seconds; notebook 02 takes two minutes where nothing else runs
+NOT_COPIED = shutil.ignore_patterns('.git', '.venv*', '.uv', 'build', '.*_cache', '__pycache__')
+FULL_NOTEBOOK = {'windowingMode': 'none'}  # cells out of sight stay in the page
+ERRORS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type*="stderr"]'
+# The first `count` code cells have run: [7]:, not [ ]: or [*]:
+HAVE_RUN = '''count => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].slice(0, count);
+    return prompts.length === count && prompts.every(p => /^\\[\\d+\\]:$/.test(p.textContent));
+}'''
+
+
+def read(path):
+    return json.loads(path.read_text('utf-8'))
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook['cells'] if cell['cell_type'] == 'code']
+
+
+def clear(path):
+    """Removes the stored outputs, which must not pass for those of this run."""
+    notebook = read(path)
+    for cell in code_cells(notebook):
+        cell['outputs'], cell['execution_count'] = [], None
+    path.write_text(json.dumps(notebook), 'utf-8')
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_server(process, address):
+    """Returns when JupyterLab answers."""
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f'{address}/api', timeout=5)
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise RuntimeError(f'JupyterLab has not started within {START} s; its words are above')
+
+
+def private_settings(folder):
+    """Environment variables that keep the user's own Jupyter and IPython out."""
+    names = ('JUPYTER_CONFIG_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_RUNTIME_DIR', 'IPYTHONDIR',
+             'JUPYTERLAB_SETTINGS_DIR', 'JUPYTERLAB_WORKSPACES_DIR')
+    variables = {name: str(folder / name) for name in names}
+    tracker = folder / 'JUPYTERLAB_SETTINGS_DIR/@jupyterlab/notebook-extension'
+    tracker.mkdir(parents=True)
+    (tracker / 'tracker.jupyterlab-settings').write_text(json.dumps(FULL_NOTEBOOK), 'utf-8')
+    return variables
+
+
+@pytest.fixture(scope='module')
+def lab(tmp_path_factory):
+    """JupyterLab of the series' own .venv on a copy of the repository: (folder, address)."""
+    folder = tmp_path_factory.mktemp('lab')
+    copy = folder / 'resnet-notebooks'
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+    for path in copy.glob('notebooks/*.ipynb'):
+        clear(path)
+    port = free_port()
+    process = subprocess.Popen(
+        [ROOT / '.venv/bin/python', '-m', 'jupyterlab', '--no-browser', '--allow-root',
+         f'--ServerApp.port={port}', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={copy}',
+         '--IdentityProvider.token='],
+        env={**os.environ, **private_settings(folder)}, cwd=copy)
+    address = f'http://127.0.0.1:{port}'
+    try:
+        wait_for_server(process, address)
+        yield copy, address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def opened(lab, browser, shoot):
+    """A function that opens a notebook: (page, the notebook's JSON)."""
+    context = browser.new_context(viewport={'width': 1280, 'height': 900})
+
+    def open_notebook(number):
+        folder, address = lab
+        path, = folder.glob(f'notebooks/{number}_*.ipynb')
+        page = context.new_page()
+        page.goto(f'{address}/lab/tree/notebooks/{path.name}')
+        page.locator('.jp-NotebookPanel-toolbar').wait_for(timeout=START * 1000)
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(
+            timeout=START * 1000)
+        return page, read(path)
+
+    yield open_notebook
+    for page in context.pages:
+        shoot(page, 'jupyterlab-at-the-end')  # shows where a failed test stopped
+    context.close()
+
+
+def choose(page, entry):
+    """Picks an entry of the menu Run."""
+    page.locator('.lm-MenuBar-item', has_text='Run').click()
+    page.locator('.lm-Menu-item', has_text=entry).first.click()
+
+
+def test_run_all_in_notebook_02(opened, shoot):
+    page, notebook = opened('02')
+    cells = code_cells(notebook)
+    stored = code_cells(read(next(ROOT.glob('notebooks/02_*.ipynb'))))
+    pictures = sum('image/png' in output.get('data', {})
+                   for cell in stored for output in cell['outputs'])
+    choose(page, 'Run All Cells')
+    page.wait_for_function(HAVE_RUN, arg=len(cells), timeout=RUN_ALL * 1000)
+    # The last outputs may arrive a moment after their prompts.
+    page.wait_for_function('n => document.querySelectorAll(".jp-OutputArea img").length === n',
+                           arg=pictures, timeout=30_000)
+    assert page.locator(ERRORS).all_inner_texts() == []
+    page.locator('.jp-OutputArea img').last.scroll_into_view_if_needed()
+    shoot(page, 'jupyterlab-02-run-all')
+
+
+def test_slider_in_notebook_01_moves_the_picture(opened, shoot):
+    page, notebook = opened('01')
+    index, = (number for number, cell in enumerate(notebook['cells'])
+              if 'widget' in cell['metadata'].get('tags', []))
+    cell = page.locator('.jp-Notebook .jp-Cell').nth(index)
+    above = len(code_cells({'cells': notebook['cells'][:index]}))
+    cell.locator('.jp-InputArea').click()
+    choose(page, 'Run All Above Selected Cell')
+    page.wait_for_function(HAVE_RUN, arg=above, timeout=START * 1000)
+    cell.locator('.jp-InputArea').click()
+    choose(page, 'Run Selected Cell and Do not Advance')
+    picture = cell.locator('.jp-OutputArea img')
+    picture.wait_for(timeout=START * 1000)
+    before = picture.get_attribute('src')
+    shoot(page, 'jupyterlab-01-slider-before')
+    handle = cell.locator('.noUi-handle').first
+    handle.focus()
+    for _ in range(5):
+        handle.press('ArrowRight')
+    page.wait_for_function('([image, before]) => image.isConnected && image.src !== before '
+                           '|| !image.isConnected', arg=[picture.element_handle(), before])
+    picture.wait_for()
+    assert picture.get_attribute('src') != before
+    assert cell.locator('.widget-readout').first.inner_text() == '35'
+    assert page.locator(ERRORS).count() == 0
+    shoot(page, 'jupyterlab-01-slider-after')

@@ -1,0 +1,77 @@
+"""tools/build_site.py: what the site's pages are made of. The pages are tested in a browser."""
+import build_site
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from repository import repository
+from rules import ROOT
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A small repository."""
+    (tmp_path / 'notebooks').mkdir()
+    (tmp_path / 'benchmarks').mkdir()
+    for name in ('resnet.py', 'GLOSSARY.md', 'curve.png'):
+        (tmp_path / name).write_text('x')
+    (tmp_path / 'README.md').write_text('# Home\n\n[a](notebooks/01_a.ipynb)\n![c](curve.png)\n')
+    store(tmp_path, '01_a', new_markdown_cell('# One?'))
+    return tmp_path
+
+
+def store(root, name, *cells):
+    path = root / 'notebooks' / f'{name}.ipynb'
+    nbformat.write(new_notebook(cells=list(cells)), path)
+    return path
+
+
+def test_address_of_the_repository_can_be_set(monkeypatch):
+    monkeypatch.delenv('REPOSITORY', raising=False)
+    assert repository().removeprefix('https://github.com/') in (ROOT / 'README.md').read_text()
+    monkeypatch.setenv('REPOSITORY', 'https://github.com/else/where/')
+    assert repository() == 'https://github.com/else/where'
+
+
+@pytest.mark.parametrize(('link', 'leads_to'), [
+    ('01_a.ipynb', '01_a.ipynb'),
+    ('01_a.ipynb#2.-What-it-costs,-and-why', '01_a.ipynb#2-what-it-costs-and-why'),
+    ('../README.md', '../index.md'),
+    ('../GLOSSARY.md#shortcut', '../GLOSSARY.md#shortcut'),
+    ('../resnet.py', 'HOME/blob/HEAD/resnet.py'),
+    ('../benchmarks', 'HOME/tree/HEAD/benchmarks'),
+    ('../curve.png', '../curve.png'),
+    ('#takeaways', '#takeaways'),
+    ('../missing.md', '../missing.md'),
+    ('https://arxiv.org/abs/1512.03385', 'https://arxiv.org/abs/1512.03385'),
+])
+def test_link_leads_to_a_page_or_to_the_repository(root, link, leads_to):
+    path = root / 'notebooks' / '01_a.ipynb'
+    leads_to = leads_to.replace('HOME', repository())
+    assert build_site.adapt(f'see [it]({link})', path, root) == f'see [it]({leads_to})'
+    assert build_site.adapt(f'<a href="{link}">', path, root) == f'<a href="{leads_to}">'
+
+
+def test_pictures_from_elsewhere_become_words(root):
+    badge = '[![Open in Binder](https://mybinder.org/badge_logo.svg)](https://mybinder.org/v2)'
+    assert build_site.adapt(badge, root / 'README.md', root) == (
+        '[Open in Binder](https://mybinder.org/v2)')
+
+
+def test_figure_is_described_by_the_words_below_it(root):
+    path = store(root, '02_b', new_code_cell('plot()'),
+                 new_markdown_cell('**Figure 1.** The slope $\\sigma$ of `x`,\n'
+                                   'as in [He 2015](https://arxiv.org).\n\nMore prose.'),
+                 new_code_cell('1 + 1'), new_markdown_cell('No figure.'))
+    cells = nbformat.reads(build_site.adapt_notebook(path, root), 4).cells
+    alt = 'Figure 1. The slope sigma of x, as in He 2015.'
+    assert [cell.metadata for cell in cells] == [{'mystnb': {'image': {'alt': alt}}}, {}, {}, {}]
+
+
+def test_sources_are_the_readme_the_texts_and_the_notebooks(root):
+    source = root / 'build' / 'site-source'
+    source.mkdir(parents=True)
+    build_site.write_sources(root, source)
+    assert sorted(path.relative_to(source).as_posix() for path in source.rglob('*.*')) == [
+        'GLOSSARY.md', 'curve.png', 'index.md', 'notebooks/01_a.ipynb']
+    index = (source / 'index.md').read_text()
+    assert index.startswith('# Home') and index.index('notebooks/01_a\n') < index.index('GLOSSARY')
