@@ -1,4 +1,4 @@
-"""Where the site is; a folder of web pages served on this machine, and visits to them in a browser."""
+"""Where the site is, and web pages served on this machine and visited in a browser."""
 import threading
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
