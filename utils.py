@@ -300,7 +300,8 @@ def progress(items, title, unit):
     from tqdm.auto import tqdm  # late: it loads ipywidgets
 
     # tqdm's notebook bar ignores TQDM_DISABLE, with which notebooks are executed for storing.
-    shown = ('TQDM_DISABLE' not in os.environ
+    # Without a stdout (`redirect_stdout(None)`) it could not be shown, and would raise an error.
+    shown = ('TQDM_DISABLE' not in os.environ and sys.stdout is not None
              and ('ipykernel' in sys.modules or sys.stderr.isatty()))
     return tqdm(items, desc=title, unit=unit, leave=False, delay=2, disable=not shown)
 

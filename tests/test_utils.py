@@ -1,4 +1,5 @@
 """utils.py: devices, threads, data, training, counting and plots."""
+import contextlib
 import functools
 import gc
 import gzip
@@ -638,6 +639,15 @@ def test_progress_is_shown_to_people_only(monkeypatch, kernel, terminal, variabl
     bar = utils.progress([1, 2], 'Epoch 0', 'batch')
     assert bar.disable != shown
     assert list(bar) == [1, 2]
+
+
+def test_progress_is_silent_where_output_is_silenced(monkeypatch):
+    # As the notebooks do around utils.train; ipykernel cannot show a bar without a stdout.
+    monkeypatch.delenv('TQDM_DISABLE')
+    monkeypatch.setitem(sys.modules, 'ipykernel', None)
+    with contextlib.redirect_stdout(None):
+        bar = utils.progress([1, 2], 'Epoch 0', 'batch')
+    assert bar.disable
 
 
 # ---------------------------------------------------------------------------------------------
