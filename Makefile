@@ -52,8 +52,8 @@ site: .venv-site/installed  ## Web pages of the README and the notebooks, as sto
 	@.venv-site/bin/python tools/build_site.py
 
 test-browser: $(READY) .venv-browser/installed site  ## The site and JupyterLab in Chromium
-	@SERIES_PYTHON=$(PYTHON) .venv-browser/bin/python -m pytest -c \
-	    browser_tests/pytest.ini browser_tests $(OPTIONS)
+	@SERIES_PYTHON=$(PYTHON) .venv-browser/bin/python -m pytest \
+	    -c browser_tests/pytest.ini browser_tests $(OPTIONS)
 
 assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) tools/course.py release

@@ -19,8 +19,9 @@ SETTINGS = {'notebook-extension/tracker': {'windowingMode': 'none'},  # all cell
 # In the status bar; the sign on the notebook's own bar is idle before there is a kernel.
 IDLE = '#jp-main-statusbar :text-is("Python 3 (ipykernel) | Idle")'
 ERRORS = '[data-mime-type="application/vnd.jupyter.error"], [data-mime-type*="stderr"]'
-# The first `count` code cells have run: [7]:, not [ ]: or [*]:
+# The first `count` code cells have run: [7]:, not [ ]: or [*]:. Or a cell has failed.
 HAVE_RUN = '''count => {
+    if (document.querySelector('[data-mime-type="application/vnd.jupyter.error"]')) return true;
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].slice(0, count);
     return prompts.length === count && prompts.every(p => /^\\[\\d+\\]:$/.test(p.textContent));
 }'''
@@ -80,9 +81,9 @@ def lab(tmp_path_factory):
     shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
     for path in copy.glob('notebooks/*.ipynb'):
         clear(path)
-    port = free_port()
+    port, python = free_port(), os.environ.get('SERIES_PYTHON', '.venv/bin/python')
     process = subprocess.Popen(
-        [ROOT / '.venv/bin/python', '-m', 'jupyterlab', '--no-browser', '--allow-root',
+        [ROOT / python, '-m', 'jupyterlab', '--no-browser', '--allow-root',
          f'--ServerApp.port={port}', '--ServerApp.port_retries=0', f'--ServerApp.root_dir={copy}',
          '--IdentityProvider.token='],
         env={**os.environ, **private_settings(folder)}, cwd=copy)
@@ -152,10 +153,10 @@ def test_run_all_in_notebook_02(opened, shoot):
                    for cell in stored for output in cell['outputs'])
     choose(page, 'Run All Cells')
     page.wait_for_function(HAVE_RUN, arg=len(cells), timeout=RUN_ALL * 1000)
+    assert page.locator(ERRORS).all_inner_texts() == []
     # The last outputs may arrive a moment after their prompts.
     page.wait_for_function('n => document.querySelectorAll(".jp-OutputArea img").length === n',
                            arg=pictures, timeout=30_000)
-    assert page.locator(ERRORS).all_inner_texts() == []
     page.locator('.jp-OutputArea img').last.scroll_into_view_if_needed()
     shoot(page, 'jupyterlab-02-run-all')
 
@@ -169,6 +170,7 @@ def test_slider_in_notebook_01_moves_the_picture(opened, shoot):
     select(cell)
     choose(page, 'Run All Above Selected Cell')
     page.wait_for_function(HAVE_RUN, arg=above, timeout=START * 1000)
+    assert page.locator(ERRORS).all_inner_texts() == []
     select(cell)
     choose(page, 'Run Selected Cell and Do not Advance')
     picture = cell.locator('.jp-OutputArea img')

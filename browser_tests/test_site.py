@@ -6,8 +6,8 @@ from pathlib import Path
 
 import checks
 import pytest
-from repository import repository
 from served import ROOT, SITE
+from urls import repository
 
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob('*.html')
                if '_static' not in path.parts)
@@ -114,8 +114,7 @@ def test_answers_unfold(site, name):
 @pytest.mark.parametrize('name', NOTEBOOKS)
 def test_buttons_open_this_notebook_on_binder_and_download_it(site, name):
     with site.visit(name) as visit:
-        path = repository().removeprefix('https://github.com/')
-        binder = f'https://mybinder.org/v2/gh/{path}/HEAD?urlpath=lab/tree/'
+        binder = f'https://mybinder.org/v2/gh/{repository()}/HEAD?urlpath=lab/tree/'
         visit.page.locator('.dropdown-launch-buttons > button').click()
         button = visit.page.locator('.dropdown-launch-buttons a:visible')
         assert button.get_attribute('href') == binder + name.replace('.html', '.ipynb')
@@ -173,4 +172,4 @@ def test_links_to_other_hosts_are_listed():
     text = ''.join((SITE / name).read_text('utf-8') for name in PAGES)
     found = {html.unescape(address) for address in re.findall(r'href="(https?://[^"]+)"', text)}
     (ROOT / 'build' / 'external-links.txt').write_text('\n'.join(sorted(found)) + '\n', 'utf-8')
-    assert f'{repository()}/blob/HEAD/resnet.py' in found
+    assert f'https://github.com/{repository()}/blob/HEAD/resnet.py' in found

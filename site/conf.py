@@ -4,7 +4,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / 'tools'))
-from repository import repository  # noqa: E402
+from urls import repository  # noqa: E402
 
 project = html_title = 'ResNet notebooks'
 language = 'en'
@@ -29,7 +29,7 @@ html_show_sphinx = False
 html_use_index = False
 html_show_copyright = False
 html_theme_options = {
-    'repository_url': repository(),
+    'repository_url': f'https://github.com/{repository()}',
     'repository_branch': 'HEAD',
     'launch_buttons': {'binderhub_url': 'https://mybinder.org', 'notebook_interface': 'jupyterlab'},
     'use_repository_button': True,

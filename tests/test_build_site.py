@@ -3,8 +3,7 @@ import build_site
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from repository import repository
-from rules import ROOT
+from urls import repository
 
 
 @pytest.fixture
@@ -25,13 +24,6 @@ def store(root, name, *cells):
     return path
 
 
-def test_address_of_the_repository_can_be_set(monkeypatch):
-    monkeypatch.delenv('REPOSITORY', raising=False)
-    assert repository().removeprefix('https://github.com/') in (ROOT / 'README.md').read_text()
-    monkeypatch.setenv('REPOSITORY', 'https://github.com/else/where/')
-    assert repository() == 'https://github.com/else/where'
-
-
 @pytest.mark.parametrize(('link', 'leads_to'), [
     ('01_a.ipynb', '01_a.ipynb'),
     ('01_a.ipynb#2.-What-it-costs,-and-why', '01_a.ipynb#2-what-it-costs-and-why'),
@@ -46,7 +38,7 @@ def test_address_of_the_repository_can_be_set(monkeypatch):
 ])
 def test_link_leads_to_a_page_or_to_the_repository(root, link, leads_to):
     path = root / 'notebooks' / '01_a.ipynb'
-    leads_to = leads_to.replace('HOME', repository())
+    leads_to = leads_to.replace('HOME', f'https://github.com/{repository()}')
     assert build_site.adapt(f'see [it]({link})', path, root) == f'see [it]({leads_to})'
     assert build_site.adapt(f'<a href="{link}">', path, root) == f'<a href="{leads_to}">'
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
-from repository import repository
+from urls import repository
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r'(?<=\]\()[^()\s]+(?=\))|(?<=href=")[^"]+(?=")|(?<=src=")[^"]+(?=")')
@@ -38,7 +38,8 @@ def on_github(target, fragment, root):
     """The address on GitHub of a file or folder of the repository."""
     kind = 'tree' if target.is_dir() else 'blob'
     path = target.relative_to(root).as_posix()
-    return f'{repository()}/{kind}/HEAD/{path}' + (f'#{fragment}' if fragment else '')
+    address = f'https://github.com/{repository()}/{kind}/HEAD/{path}'
+    return f'{address}#{fragment}' if fragment else address
 
 
 def heading_anchor(fragment):
