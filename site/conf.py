@@ -13,7 +13,7 @@ exclude_patterns = ['_mathjax']
 
 # What the notebooks have stored is shown; nothing is executed.
 nb_execution_mode = 'off'
-myst_enable_extensions = ['dollarmath']
+myst_enable_extensions = ['dollarmath', 'attrs_inline']
 myst_heading_anchors = 6
 
 # Nothing is loaded from elsewhere: MathJax is ours, and stored outputs hold no widgets.

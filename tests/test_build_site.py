@@ -49,6 +49,11 @@ def test_pictures_from_elsewhere_become_words(root):
         '[Open in Binder](https://mybinder.org/v2)')
 
 
+def test_anchors_are_named_as_sphinx_names_them(root):
+    assert build_site.adapt('<a id="basic-block"></a>basic block', root / 'GLOSSARY.md', root) == (
+        '[]{#basic-block}basic block')
+
+
 def test_figure_is_described_by_the_words_below_it(root):
     path = store(root, '02_b', new_code_cell('plot()'),
                  new_markdown_cell('**Figure 1.** The slope $\\sigma$ of `x`,\n'

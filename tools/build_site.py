@@ -24,6 +24,7 @@ from urls import repository
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r'(?<=\]\()[^()\s]+(?=\))|(?<=href=")[^"]+(?=")|(?<=src=")[^"]+(?=")')
 PICTURE = re.compile(r'!\[([^\]]*)\]\((?:https?:)?//[^)]*\)')
+ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
 PICTURE_FILES = {'.png', '.svg', '.jpg', '.gif'}
 MATHJAX = ('es5/tex-chtml.js', 'es5/output/chtml/fonts/woff-v2')
 
@@ -63,6 +64,7 @@ def redirect(link, path, root):
 def adapt(markdown, path, root):
     """Markdown of the file `path`, as the site shows it."""
     markdown = PICTURE.sub(r'\1', markdown)
+    markdown = ANCHOR.sub(r'[]{#\1}', markdown)  # Sphinx knows the names in its own notation
     return LINK.sub(lambda match: redirect(match.group(), path, root), markdown)
 
 
