@@ -39,7 +39,7 @@ run: $(READY)  ## Execute the notebooks into build/, with HTML pages; NB=04 runs
 	@$(PYTHON) tools/run_notebooks.py $(NB)
 
 lab: $(READY)  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
-	@$(PYTHON) -m jupyterlab $(OPTIONS) notebooks/01_degradation.ipynb
+	@$(PYTHON) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' $(OPTIONS) notebooks/01_degradation.ipynb
 
 test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
 	@$(PYTHON) -m pytest tests notebooks --durations=10 \

@@ -23,8 +23,9 @@ EPILOG = """\
 Every class keeps its share: with --val 0.2, a fifth of its pictures, rounded, and at least one,
 goes to OUT/val, the rest to OUT/train. Which ones is decided by what is in the files and by the
 seed, not by their names, so it is the same on every machine. Pictures that are equal byte for
-byte stay on one side. What is listed as left out: files that cannot be read, and pictures that
-lie in two classes. SOURCE is not changed. OUT appears only when all is done.
+byte stay on one side. What is listed as left out: files that cannot be read, files in no class
+folder, and pictures that lie in two classes. SOURCE is not changed. OUT appears only when all is
+done.
 
 exit status: 0 done, 1 nothing was written, 2 wrong usage, 130 stopped by Ctrl-C
 """

@@ -328,8 +328,8 @@ def parse(arguments):
         description='Train a ResNet on a folder of pictures, or on Fashion-MNIST.',
         epilog='The learning rate rises from 0 during the first epoch, then falls along a cosine. '
                'Interrupt with Ctrl-C whenever you like, and go on later with --resume.')
-    parser.add_argument('data', help='a folder that split_data.py made, with train/ and val/ in '
-                        "it, or the word fashion-mnist")
+    parser.add_argument('data', metavar='DATA', help='a folder that split_data.py made, with '
+                        'train/ and val/ in it, or the word fashion-mnist')
     parser.add_argument('--out', type=Path, help='folder for best.ckpt and last.ckpt, the best '
                         "and the last epoch's net (default: runs/ and the name of the data)")
     parser.add_argument('--resume', action='store_true', help='go on with the run in --out; give '
@@ -353,7 +353,7 @@ def parse(arguments):
     group.add_argument('--grey', action='store_true', help='look at brightness only')
     group.add_argument('--augment', nargs='*', choices=AUGMENTATIONS, default=['crop', 'flip'],
                        help='what to do at random to training pictures (default: crop flip); '
-                       'nothing behind it: nothing')
+                       'without a word behind it: nothing. Put it behind DATA')
     group.add_argument('--train-size', type=number(int, 40), metavar='N',
                        help='Fashion-MNIST: train with N images (default: 55000)')
     group = parser.add_argument_group('training')
@@ -365,7 +365,8 @@ def parse(arguments):
     group.add_argument('--seed', type=number(int, 0), default=0, help='of all that is random '
                        '(default: 0)')
     group.add_argument('--devices', type=devices, metavar='gpu(0),gpu(1)',
-                       help='share each batch between these (default: all GPUs, or the CPU)')
+                       help="share each batch between these, in quotes: 'gpu(0),gpu(1)' "
+                       '(default: all GPUs, or the CPU)')
     group.add_argument('--kvstore', choices=('device', 'dist_sync'), default='device',
                        help='dist_sync: one of several workers (see launch_local.py)')
     options = parser.parse_args(arguments)

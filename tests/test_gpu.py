@@ -78,5 +78,6 @@ def test_make_uses_the_gpu_once_one_has_worked(tmp_path, ready, used):
     (tmp_path / '.venv-gpu').mkdir()
     (tmp_path / ready).mkdir(exist_ok=True)
     (tmp_path / ready / 'installed').touch()
-    done = subprocess.run(['make', '-n', 'run'], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(['make', '--no-print-directory', '-n', 'run'], cwd=tmp_path,
+                          capture_output=True, text=True)
     assert done.stdout.split()[0] == f'{used}/bin/python'

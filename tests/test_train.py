@@ -110,7 +110,9 @@ def test_resumed_to_the_bit(whole, tmp_path, monkeypatch, capsys, epochs):
 def test_ctrl_c_leaves_a_good_checkpoint(tmp_path):
     command = [sys.executable, SCRIPT, 'fashion-mnist', '--train-size', '200', '--epochs', '1000',
                '--out', tmp_path]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has told its children to ignore Ctrl-C.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         end = time.monotonic() + 60
         while not (tmp_path / 'last.ckpt').exists():
