@@ -12,7 +12,7 @@ from PIL import Image
 from rules import ROOT, code_cells
 
 LINE = 'source, size, grey = clothes, 28, True'
-EPOCHS = 'max(8, 6400 // len(train_set[0]))'
+EPOCHS = 'max(8, -(-6400 // len(train_set[0])))'
 
 
 @pytest.fixture
