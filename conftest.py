@@ -1,10 +1,22 @@
 """Settings of every test run, those of the notebooks under nbval included."""
 import os
+import socket
 
 import matplotlib
+import pytest
 
 # Kernels inherit it: a progress bar would differ from the stored outputs at each run.
 os.environ['TQDM_DISABLE'] = '1'
 
 # No windows. Not by MPLBACKEND, which kernels would inherit in place of their own backend.
 matplotlib.use('Agg')
+
+
+@pytest.fixture
+def silent_host(monkeypatch, tmp_path):
+    """A host for the zoo's weights that takes a connection and never says a word."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        monkeypatch.setenv('MXNET_GLUON_REPO', f'http://127.0.0.1:{server.getsockname()[1]}/')
+        monkeypatch.setenv('MXNET_HOME', str(tmp_path))
+        monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+        yield server

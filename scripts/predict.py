@@ -17,7 +17,7 @@ from mxnet import nd
 
 import checkpoint
 import pictures
-from train import to_input
+from train import number, to_input
 
 BATCH_SIZE = 64
 EPILOG = """\
@@ -119,13 +119,6 @@ def run(options):
     return failed
 
 
-def positive(text):
-    """A whole number of at least 1, for argparse."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError('at least 1')
-    return number
-
-
 def main(arguments):
     """Runs what the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -135,7 +128,7 @@ def main(arguments):
                         help='what train.py wrote, such as runs/NAME/best.ckpt')
     parser.add_argument('images', metavar='IMAGE|FOLDER', type=Path, nargs='+',
                         help='pictures, or folders of pictures')
-    parser.add_argument('--top', type=positive, default=1, metavar='N',
+    parser.add_argument('--top', type=number(int, 1), default=1, metavar='N',
                         help='show the N most probable classes (default: 1)')
     parser.add_argument('--csv', type=Path, metavar='FILE',
                         help='also write a table, in UTF-8; FILE must not exist')

@@ -1,6 +1,5 @@
 """Notebook 10's functions, taken out of the stored notebook, and its record."""
 import json
-import socket
 
 import utils  # before mxnet, for its threads
 
@@ -125,18 +124,8 @@ def test_frozen_features_are_enough_for_easy_pictures(names, data, base):
 # The model zoo
 
 
-@pytest.fixture
-def listener(monkeypatch, tmp_path):
-    """A host for the zoo's weights that takes a connection and never says a word."""
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        monkeypatch.setenv('MXNET_GLUON_REPO', f'http://127.0.0.1:{server.getsockname()[1]}/')
-        monkeypatch.setenv('MXNET_HOME', str(tmp_path))
-        monkeypatch.setenv('NO_PROXY', '127.0.0.1')
-        yield server
-
-
-def test_notebook_goes_on_when_the_download_fails(names, listener, capsys):
-    listener.close()  # now nobody listens
+def test_notebook_goes_on_when_the_download_fails(names, silent_host, capsys):
+    silent_host.close()  # now nobody listens
     stored = nbformat.read(NOTEBOOKS / f'{NAME}.ipynb', as_version=4)
     [cell] = [c.source for c in stored.cells if c.source.startswith('if PRETRAINED')]
     assert not names['PRETRAINED']  # what is stored
@@ -146,7 +135,7 @@ def test_notebook_goes_on_when_the_download_fails(names, listener, capsys):
     assert 'goes on without them' in message
 
 
-def test_download_from_a_silent_host_ends(names, listener, capsys):
+def test_download_from_a_silent_host_ends(names, silent_host, capsys):
     assert names['zoo_features'](seconds=3) is None
     assert 'no download within 3 seconds' in capsys.readouterr().out
 

@@ -5,7 +5,6 @@ import csv
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -202,25 +201,15 @@ def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
                                rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
 
 
-@pytest.fixture
-def host(monkeypatch, tmp_path):
-    """A host for the zoo's weights that takes a connection and never says a word."""
-    with socket.create_server(('127.0.0.1', 0)) as server:
-        monkeypatch.setenv('MXNET_GLUON_REPO', f'http://127.0.0.1:{server.getsockname()[1]}/')
-        monkeypatch.setenv('MXNET_HOME', str(tmp_path))
-        monkeypatch.setenv('NO_PROXY', '127.0.0.1')
-        yield server
-
-
-def test_pretrained_without_a_network(host, split, tmp_path, capsys):
-    host.close()
+def test_pretrained_without_a_network(silent_host, split, tmp_path, capsys):
+    silent_host.close()
     assert run(split, *SMALL, '--pretrained', '--out', tmp_path / 'run') == 1
     err = capsys.readouterr().err
     assert 'could not be fetched' in err and '--init-from CHECKPOINT' in err
     assert not (tmp_path / 'run').exists()
 
 
-def test_pretrained_from_a_silent_host(host):
+def test_pretrained_from_a_silent_host(silent_host):
     with pytest.raises(train.Refused, match='nothing came within 4 seconds'):
         train.pretrained_net(18, seconds=4)
 
