@@ -224,14 +224,15 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     the net was while it learned), test_acc, learning_rate, and time (seconds, evaluation
     included).
 
-    Raises FloatingPointError as soon as a loss is NaN or infinite, before that batch changes
-    any parameter (or, for a NaN that the loss does not show, after the epoch), and ValueError
-    for labels that the net has no output for.
+    Raises FloatingPointError as soon as a loss, or the gradient of the first layer, is NaN or
+    infinite, before that batch changes any parameter (or, for a NaN that neither shows, after
+    the epoch), and ValueError for labels that the net has no output for.
     """
     print('Start training on ', ctx)
     devices, history = _device_list(ctx), list(history)
     step = history[-1]['step'] if history else 0
     curves = _LiveCurves(num_epochs) if live else None
+    first = next(p for p in net.collect_params().values() if p.grad_req != 'null')
     for epoch in range(len(history), num_epochs):
         start = time.time()
         total_loss, hits, count = 0., [], 0
@@ -246,12 +247,12 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
             # Before the backward pass, which moves BN's running statistics.
             _check_labels(outs, ys)
             batch_loss = sum(part.sum().asscalar() for part in losses)
-            if not np.isfinite(batch_loss):
-                raise FloatingPointError(
-                    f'the loss is {batch_loss} at epoch {epoch}, step {step}, with learning rate '
-                    f'{trainer.learning_rate:g}. The parameters are as they were before this '
-                    f'step. {DIVERGED}')
+            _check_finite(batch_loss, 'loss', epoch, step, trainer)
             autograd.backward(losses + idle)
+            # The backward pass comes to the first layer last. A NaN may hide from the loss: on a
+            # CPU, nn.Activation('relu') turns it into 0.
+            gradient = sum(first.grad(device).sum().asscalar() for device in devices)
+            _check_finite(gradient, 'gradient', epoch, step, trainer)
             trainer.step(len(data))
             total_loss += batch_loss
             hits += [_hits(out, y) for out, y in zip(outs, ys, strict=True)]
@@ -276,8 +277,16 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     return history
 
 
+def _check_finite(value, name, epoch, step, trainer):
+    if not np.isfinite(value):
+        raise FloatingPointError(
+            f'the {name} is {value} at epoch {epoch}, step {step}, with learning rate '
+            f'{trainer.learning_rate:g}. The parameters are as they were before this step. '
+            f'{DIVERGED}')
+
+
 def _check_parameters(net, device, epoch, trainer):
-    """A NaN may hide from the loss: on a CPU, nn.Activation('relu') turns it into 0."""
+    """Neither the loss nor the first gradient need show a NaN of another layer."""
     for p in net.collect_params().values():
         if not np.isfinite(p.data(device).sum().asscalar()):
             raise FloatingPointError(

@@ -452,12 +452,22 @@ def test_history_is_what_a_loop_by_hand_gives():
     assert_close(values(net), values(twin))
 
 
-def test_nan_that_the_loss_does_not_show_stops_the_training_after_the_epoch():
-    net = toy_net()  # its nn.Activation('relu') turns NaN into 0 on a CPU
+def test_nan_that_the_loss_does_not_show_is_seen_in_the_gradient_before_the_step():
+    good, net = toy_net(), toy_net()  # their nn.Activation('relu') turns NaN into 0 on a CPU
     data = toy_data(8)
+    fit(good, data[:1])
     data[1][0][0] = np.nan
-    with pytest.raises(FloatingPointError, match='is NaN or infinite after epoch 0.*rate 0.1'):
+    with pytest.raises(FloatingPointError,
+                       match='the gradient is nan at epoch 0, step 1, with learning rate 0.1'):
         fit(net, data)
+    assert_equal(values(net), values(good))
+
+
+def test_nan_that_neither_loss_nor_gradient_shows_stops_the_training_after_the_epoch():
+    net = toy_net()
+    net[0].bias.set_data(nd.full(4, np.nan))  # hidden by the ReLU, which sends back no gradient
+    with pytest.raises(FloatingPointError, match='bias is NaN or infinite after epoch 0.*rate 0.1'):
+        fit(net, toy_data(8))
 
 
 def test_training_prints_the_lines_of_the_seed_lesson(capsys):
