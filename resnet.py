@@ -77,15 +77,16 @@ class Residual(nn.HybridBlock):
         self.bn1 = nn.BatchNorm()
         self.conv2 = nn.Conv2D(channels, kernel_size=3, padding=1)
         self.bn2 = nn.BatchNorm()
+        self.relu = nn.Activation('relu')
         if not same_shape:
             self.conv3 = nn.Conv2D(channels, kernel_size=1, strides=strides)
 
     def hybrid_forward(self, F, x):
-        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         if not self.same_shape:
             x = self.conv3(x)
-        return F.relu(out + x)
+        return self.relu(out + x)
 
 
 class ResNet(nn.HybridBlock):

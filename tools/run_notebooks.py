@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 600  # seconds
-MAX_MB = 1500  # what Binder is sure to have room for, with JupyterLab beside it
+MAX_MB = 1200  # what Binder is sure to have room for, with JupyterLab beside it
 
 # What a stored notebook says of its kernel: nothing that differs between machines.
 KERNELSPEC = {'display_name': 'Python 3 (ipykernel)', 'language': 'python', 'name': 'python3'}
