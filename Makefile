@@ -16,7 +16,7 @@ unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
 export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run lab test lint site test-browser assignments grade marks lock store urls \
+.PHONY: help setup gpu run lab test lint bench site test-browser assignments grade marks lock store urls \
     check-binder check-platforms
 
 help:  ## This list
@@ -31,6 +31,14 @@ gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every
 
 .venv-gpu/installed: requirements.txt requirements-gpu.txt tools/setup.sh tools/gpu.py
 	@tools/setup.sh gpu
+
+# By pip: it goes on without PyTorch's own index where another source has the same wheel.
+.venv-bench/installed: requirements-bench.txt
+	@rm -f $@
+	@tools/uv.sh venv --quiet --clear --seed --python 3.11 .venv-bench
+	@PIP_RETRIES=1 .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -r requirements-bench.txt
+	@touch $@
 
 .venv-%/installed: requirements-%.txt tools/venv.sh
 	@tools/venv.sh .venv-$* requirements-$*.txt
@@ -47,6 +55,9 @@ test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
 
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
+
+bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the seed's, in some 17 minutes
+	@$(PYTHON) benchmarks/bench.py
 
 site: .venv-site/installed  ## Web pages of the README and the notebooks, as stored, in build/site
 	@.venv-site/bin/python tools/build_site.py

@@ -15,15 +15,21 @@ def processor():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def write(name, **results):
-    """Write `results` to benchmarks/<name>.json, with command, date, machine and versions."""
+def write(name, command=None, versions=None, **results):
+    """Write `results` to benchmarks/<name>.json, with command, date, machine and versions.
+
+    command: None for `python benchmarks/<name>.py`. versions: of more than Python and MXNet.
+    Returns the whole record.
+    """
     record = {
-        'command': f'python benchmarks/{name}.py',
+        'command': command or f'python benchmarks/{name}.py',
         'date': datetime.date.today().isoformat(),
         'machine': f'{processor()}, OMP_NUM_THREADS={os.environ["OMP_NUM_THREADS"]}',
-        'versions': {'python': platform.python_version(), 'mxnet': mx.__version__},
+        'versions': {'python': platform.python_version(), 'mxnet': mx.__version__,
+                     **(versions or {})},
         **results,
     }
     path = Path(__file__).with_name(f'{name}.json')
     path.write_text(json.dumps(record, indent=2) + '\n')
     print(f'wrote {path.relative_to(path.parent.parent)}')
+    return record

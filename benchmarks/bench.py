@@ -1,0 +1,412 @@
+"""`make bench`: the series' speed beside what a student would use instead, in one run.
+
+    make bench
+
+Some 17 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
+other programs first: absolute times vary between machines and days, ratios far less.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+import utils  # noqa: E402  before mxnet, for its threads
+
+import matplotlib.pyplot as plt  # noqa: E402
+from loky import cpu_count  # noqa: E402
+
+import resnet  # noqa: E402
+from benchmarks import record  # noqa: E402
+
+HERE = ROOT / 'benchmarks'
+PYTORCH = ROOT / '.venv-bench' / 'bin' / 'python'
+ROUNDS = 5
+BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # as in contender.py
+CORES = cpu_count(only_physical_cores=True)
+SEEDS = (0, 1, 2)  # of notebook 04's job
+TIMES_SOONER = 10  # the seed's job is stopped when it has taken this many times as long
+BASE = {'cores': CORES, 'depth': 18, 'size': 96, 'batch': 64}
+VARIED = {'cores': sorted({1, CORES}), 'size': (32, 64, 96, 128),
+          'batch': (8, 32, 64, 128), 'depth': (18, 34, 50)}
+
+
+# ---------------------------------------------------------------------------------------------
+# Measuring
+
+
+def default_threads():
+    """The environment without a number of threads: each contender takes its own default."""
+    return {k: v for k, v in os.environ.items() if k not in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS')}
+
+
+class Contender:
+    """A process that waits for the name of a task and answers with its seconds."""
+
+    def __init__(self, *command):
+        self.command = command
+        self.process = subprocess.Popen(
+            [str(part) for part in command], cwd=HERE, env=default_threads(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f'{self.command[1:]} stopped:\n{self.process.stderr.read()[-2000:]}')
+        return line.strip()
+
+    def seconds(self, task):
+        print(task, file=self.process.stdin, flush=True)
+        return float(self.read())
+
+
+def measure_throughput():
+    """Seconds of every task of every contender, interleaved: {contender: {task: [a round]}}."""
+    commands = {name: (sys.executable, 'contender.py', name)
+                for name in ('ours', 'seed', 'zoo', 'fused')}
+    commands['pytorch'] = (PYTORCH, 'pytorch_net.py')
+    tasks = {'ours': ('train', 'infer', 'dot', 'dense'), 'seed': ('train', 'infer'),
+             'zoo': ('train', 'infer'), 'fused': ('infer',),
+             'pytorch': ('train', 'infer', 'matmul')}
+    contenders = {}
+    for name, command in commands.items():  # one after the other: they warm up
+        contenders[name] = Contender(*command)
+        contenders[name].read()
+    seconds = {name: {task: [] for task in tasks[name]} for name in commands}
+    for _ in utils.progress(range(ROUNDS), 'throughput', 'round'):
+        for name, contender in contenders.items():
+            for task in tasks[name]:
+                seconds[name][task].append(contender.seconds(task))
+    for contender in contenders.values():
+        contender.process.communicate()
+    return seconds
+
+
+def run(*arguments, threads=None):
+    """The JSON that a script of this folder prints at its end, and the seconds that it took."""
+    environment = default_threads() | ({'OMP_NUM_THREADS': str(threads)} if threads else {})
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=HERE, env=environment,
+                          text=True, capture_output=True)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(f'{arguments} failed:\n{done.stderr[-2000:]}')
+    return json.loads(done.stdout.splitlines()[-1]), seconds
+
+
+def measure_jobs():
+    ours = []
+    for seed in utils.progress(SEEDS, "notebook 04's job", 'seed'):
+        last, seconds = run('job.py', '04', seed)
+        ours.append({'test_acc': last['test_acc'], 'seconds': seconds})
+    limit = int(TIMES_SOONER * median(job['seconds'] for job in ours)) + 1
+    print(f"the lesson's job, for at most {limit} s …", flush=True)
+    result, seconds = run('job.py', 'seed', limit)
+    return {'04': ours, 'seed': {**result, 'seconds': seconds}}
+
+
+def measure_scaling():
+    points = []
+    for what, values in VARIED.items():
+        for value in utils.progress(values, what, 'point'):
+            point = BASE | {what: value}
+            result, _ = run('rate.py', point['depth'], point['size'], point['batch'],
+                            threads=point['cores'])
+            points.append({'varied': what, **point, **result})
+    return points
+
+
+def measure_start():
+    """Seconds of a new Python that only imports, one number a round."""
+    codes = {'import mxnet': 'import mxnet', 'import utils': 'import utils'}
+    seconds = {name: [] for name in codes}
+    for _ in range(ROUNDS):
+        for name, code in codes.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=default_threads(),
+                           check=True)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+# ---------------------------------------------------------------------------------------------
+# Counting: a multiply-add is two operations
+
+
+def forward_operations():
+    """Of the lesson's net on one image; and of its first convolution, whose input needs no
+    gradient."""
+    net = resnet.ResNet(10)
+    return tuple(2 * utils.count_multiply_adds(part, (1, 1, SIZE, SIZE))
+                 for part in (net, net.net[0]))
+
+
+def operations(task):
+    """Of one run of a task: forward once, backward twice; then one batch for testing."""
+    forward, first = forward_operations()
+    return {'train': BATCH * (STEPS * (3 * forward - first) + forward),
+            'infer': BATCH * BATCHES * forward}.get(task, 2 * SIDE ** 3)
+
+
+# ---------------------------------------------------------------------------------------------
+# Reporting
+
+
+def spread(values, digits=0):
+    low, high = min(values), max(values)
+    return f'{median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})'
+
+
+def rates(results, name, task):
+    """Images a second of each round; for a product of matrices, 10⁹ operations a second."""
+    images = {'train': STEPS * BATCH, 'infer': BATCHES * BATCH}.get(task, operations(task) / 1e9)
+    return [images / seconds for seconds in results['throughput'][name][task]]
+
+
+def ratio(results, name, other, task):
+    """How many times as fast `name` is as `other`: the median over rounds of the ratio."""
+    return median(a / b for a, b in zip(rates(results, name, task), rates(results, other, task),
+                                        strict=True))
+
+
+def gigaflops(results, task):
+    return median(operations(task) / 1e9 / s for s in results['throughput']['ours'][task])
+
+
+def throughput_table(results, task):
+    names = {'seed': "the seed's code as printed: eager, MXNet's own number of threads",
+             'ours': f'**ours**: hybridized, {results["cores"]} threads',
+             'zoo': "Gluon's model zoo, `resnet18_v1`, hybridized",
+             'fused': 'ours, exported and fused by oneDNN (`optimize_for`)',
+             'pytorch': f'PyTorch {results["versions"]["pytorch"]}, channels last'}
+    rows = [f'| {text} | {spread(rates(results, name, task))} | '
+            f'{ratio(results, "ours", name, task):.2f} |'
+            for name, text in names.items() if task in results['throughput'][name]]
+    return '\n'.join([f'| {task} | images/s, median (range) | ours is … times as fast |',
+                      '| --- | ---: | ---: |', *rows])
+
+
+def matmul_table(results):
+    names = {('ours', 'dot'): '`nd.dot` (OpenBLAS)',
+             ('ours', 'dense'): '`nd.FullyConnected` (oneDNN)',
+             ('pytorch', 'matmul'): "PyTorch's `@` (MKL)"}
+    ours = {task: gigaflops(results, task) for task in ('train', 'infer')}
+    rows = [f'| {text} | {spread(rates(results, name, task))} | '
+            f'{ours["train"] / median(rates(results, name, task)):.2f} | '
+            f'{ours["infer"] / median(rates(results, name, task)):.2f} |'
+            for (name, task), text in names.items()]
+    return '\n'.join([
+        f'| product of two {SIDE} × {SIDE} matrices | 10⁹ operations/s, median (range) '
+        '| our training as a share | our inference |',
+        '| --- | ---: | ---: | ---: |', *rows])
+
+
+def job_table(results):
+    ours, seed = results['jobs']['04'], results['jobs']['seed']
+    seconds = [job['seconds'] for job in ours]
+    accuracies = ', '.join(f'{job["test_acc"]:.3f}' for job in ours)
+    ended = (f'{seed["test_acc"]:.3f}' if 'test_acc' in seed
+             else f'stopped at step {seed["steps"]} of {seed["of"]}')
+    full = json.loads((HERE / 'seed_recipe.json').read_text())
+    (row,) = full['history']
+    return '\n'.join([
+        "| whole job, from Python's start to the end of the last evaluation | seconds "
+        '| test accuracy on all 10,000 images |',
+        '| --- | ---: | --- |',
+        f"| the seed's recipe, its own cells as printed | {seed['seconds']:.0f} | {ended} |",
+        f"| notebook 04's recipe, seeds {', '.join(map(str, SEEDS))} | {spread(seconds, 1)} "
+        f'| {accuracies} |',
+        f"| for comparison: the seed's epoch on all cores, recorded on {full['date']} "
+        f'| {row["time"]:.0f} | {row["test_acc"]:.3f} |'])
+
+
+def pipeline_table(results):
+    ours, single = results['pipeline']['ours'], results['pipeline']['one by one']
+    share = median(rates(results, 'ours', 'train')) / median(ours)
+    return '\n'.join([
+        f'| input at {SIZE} px | images/s, median (range) |', '| --- | ---: |',
+        f'| `utils.load_data_fashion_mnist`, resized a batch at a time | {spread(ours)} |',
+        f'| `transforms.Resize`, image by image | {spread(single)} |',
+        f'| ours is … times as fast | {median(ours) / median(single):.1f} |',
+        f'| ours, as a share of a training step | {share:.1%} |'])
+
+
+def start_table(results):
+    start = results['start']
+    first = [point for point in results['scaling']
+             if all(point[what] == results['base'][what] for what in BASE)][0]
+    return '\n'.join([
+        '| start-up | seconds, median (range) |', '| --- | ---: |',
+        *(f'| `{name}`, in a new Python | {spread(values, 2)} |' for name, values in start.items()),
+        f'| first step of ResNet-18, hybridization included | {first["first_step"]:.2f} |',
+        f'| a later step | {BATCH / first["images_a_second"]:.2f} |'])
+
+
+def scaling_table(results):
+    rows = [f'| {point["cores"]} | {point["depth"]} | {point["size"]} | {point["batch"]} | '
+            f'{point["images_a_second"]:.0f} | {point["megabytes"]:,.0f} |'
+            for point in results['scaling']]
+    return '\n'.join(['| cores | depth | side, px | batch | images/s | peak, MB |',
+                      '| ---: | ---: | ---: | ---: | ---: | ---: |', *rows])
+
+
+def budget_runs():
+    """The tests of the recipe that won benchmarks/search_04.py, recorded at another time."""
+    runs = json.loads((HERE / 'search_04.json').read_text())['runs']
+    return [run for run in runs if 'test_acc' in run]
+
+
+def budget_table():
+    rows = [f'| {run["seed"]} | {run["seconds"]:.1f} | {run["test_acc"]:.3f} |'
+            for run in budget_runs()]
+    return '\n'.join(['| seed | seconds, whole job | test accuracy |', '| ---: | ---: | ---: |',
+                      *rows])
+
+
+def suite_table():
+    """What benchmarks/test_suite.py recorded, at another time: it takes as long as this."""
+    suite = json.loads((HERE / 'test_suite.json').read_text())
+    rows = [f'| {seconds:.0f} | {phase} of `{name}` |' for seconds, phase, name in suite['slowest']]
+    return '\n'.join([
+        f'On {suite["date"]}, by `{suite["command"]}`: {suite["minutes"]:.1f} minutes; '
+        f'{suite["result"]}. The slowest items:', '',
+        '| seconds | item |', '| ---: | --- |', *rows])
+
+
+def draw_scaling(results):
+    plt.style.use(ROOT / 'series.mplstyle')
+    labels = {'cores': 'cores', 'size': 'side of the image (px)', 'batch': 'batch size',
+              'depth': 'layers'}
+    fig, axes = plt.subplots(2, len(VARIED), figsize=(12, 5.5), sharey='row', sharex='col')
+    for column, what in enumerate(VARIED):
+        points = [point for point in results['scaling'] if point['varied'] == what]
+        for ax, key in zip(axes[:, column], ('images_a_second', 'megabytes'), strict=True):
+            ax.plot([point[what] for point in points], [point[key] for point in points],
+                    marker='o', color='black')
+        axes[1, column].set(xlabel=labels[what], xticks=[point[what] for point in points])
+    axes[0, 0].set(ylabel='training, images/s', yscale='log')
+    axes[0, 0].yaxis.set_major_formatter('{x:.0f}')
+    axes[1, 0].set(ylabel='peak memory (MB)', ylim=(0, None))
+    fig.suptitle(f'ResNet-18 at 96 px, batch 64, {results["cores"]} cores; '
+                 'each column varies one of them')
+    fig.savefig(HERE / 'scaling.png')
+
+
+def bars(results):
+    """(what is asked, what came out, whether it holds)."""
+    jobs = results['jobs']
+    ours = [job['seconds'] for job in jobs['04']]
+    accuracy = min(job['test_acc'] for job in jobs['04'])
+    share = {name: gigaflops(results, 'train') / median(rates(results, *name))
+             for name in (('ours', 'dot'), ('ours', 'dense'), ('pytorch', 'matmul'))}
+    checks = [
+        ('training ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'train'), 1.0),
+        ("training ≥ 1.9 × the seed's code", ratio(results, 'ours', 'seed', 'train'), 1.9),
+        ('training ≥ 0.85 of `nd.dot`', share['ours', 'dot'], 0.85),
+        ("training ≥ 0.85 of PyTorch's `@`", share['pytorch', 'matmul'], 0.85),
+        ("training ≥ 0.85 of oneDNN's product", share['ours', 'dense'], 0.85),
+        ('inference ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'infer'), 1.0),
+        ('inference ≥ 1.0 × the fused net', ratio(results, 'ours', 'fused', 'infer'), 1.0),
+        ("the seed's job ≥ 10 × as long as ours", jobs['seed']['seconds'] / median(ours), 10),
+        ('least test accuracy of our jobs ≥ 0.85', accuracy, 0.85),
+        ('the same of the best recipe for 75.1 s ≥ 0.88',
+         min(run['test_acc'] for run in budget_runs()), 0.88)]
+    rows = [(text, f'{value:.3f}' if value < 1 else f'{value:.2f}', value >= bar)
+            for text, value, bar in checks]
+    rows.append(('longest of our jobs ≤ 75 s', f'{max(ours):.1f} s', max(ours) <= 75))
+    longest = max(run['seconds'] for run in budget_runs())
+    rows.append(('longest of the best recipe ≤ 75.1 s', f'{longest:.1f} s', longest <= 75.1))
+    share = median(rates(results, 'ours', 'train')) / median(results['pipeline']['ours'])
+    rows.append(('input ≤ 3 % of a training step', f'{share:.1%}', share <= 0.03))
+    return '\n'.join(['| bar | measured | holds |', '| --- | ---: | --- |',
+                      *(f'| {text} | {value} | {"yes" if holds else "**no**"} |'
+                        for text, value, holds in rows)])
+
+
+def report(results):
+    forward, first = forward_operations()
+    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
+    return f"""# Results
+
+Written by `{results['command']}` on {results['date']}: {results['machine']};
+{results['cores']} physical cores; {versions}. It took {results['minutes']:.1f} minutes.
+What was tried, and what these numbers do and do not say: [README](README.md).
+
+## The bars
+
+{bars(results)}
+
+## Training and inference
+
+The lesson's ResNet-18, batches of {BATCH} at {SIZE} px, float32, {ROUNDS} rounds in turn. A
+training round is `utils.train` on {STEPS} batches, with one batch for testing at its end; PyTorch
+does the same work by a loop of its own. Inference is `utils.evaluate_accuracy` on {BATCHES}
+batches. The images lie in memory, for all.
+
+{throughput_table(results, 'train')}
+
+{throughput_table(results, 'infer')}
+
+## Beside a product of matrices
+
+A multiply-add is two operations. An image costs {forward / 1e6:.0f} × 10⁶ forward; a training step
+three times that, less {first / 1e6:.0f} × 10⁶ for the first layer, whose input needs no gradient.
+Only convolutions and the dense layer count: BN, ReLU, pooling and the update take time as well.
+Ours: {gigaflops(results, 'train'):.0f} × 10⁹ operations/s in training,
+{gigaflops(results, 'infer'):.0f} × 10⁹ in inference.
+
+{matmul_table(results)}
+
+## Time to accuracy
+
+{job_table(results)}
+
+What 75.1 s buy, so long the lesson's epoch took on its GPU: the winner of `search_04.py`
+({budget_runs()[0]["recipe"]}), recorded at another time.
+
+{budget_table()}
+
+## Input
+
+{pipeline_table(results)}
+
+## Scaling
+
+![Training rate and peak memory of ResNets against cores, size, batch and depth](scaling.png)
+
+The paper's ResNets from `resnet.py` on grey images, ten classes, SGD; one process for each row.
+
+{scaling_table(results)}
+
+## Start-up
+
+{start_table(results)}
+
+## `make test` from end to end
+
+{suite_table()}
+"""
+
+
+def main():
+    start = time.perf_counter()
+    if not PYTORCH.is_file():
+        sys.exit('PyTorch is not there: run this by `make bench`, which sets it up')
+    version = subprocess.run([PYTORCH, '-c', 'import torch; print(torch.__version__)'],
+                             capture_output=True, text=True, check=True).stdout.strip()
+    results = {'cores': CORES, 'base': BASE, 'throughput': measure_throughput(),
+               'pipeline': run('pipeline.py')[0], 'start': measure_start(),
+               'scaling': measure_scaling(), 'jobs': measure_jobs()}
+    results['minutes'] = (time.perf_counter() - start) / 60
+    results = record.write('results', 'make bench', {'pytorch': version}, **results)
+    draw_scaling(results)
+    (HERE / 'results.md').write_text(report(results))
+    print(report(results))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,79 @@
+"""One of MXNet's nets in `benchmarks/bench.py`, in a process of its own: seed, ours, zoo, fused.
+
+    .venv/bin/python benchmarks/contender.py ours
+"""
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+NAME = sys.argv[1]
+if NAME == 'seed':  # its cells import mxnet first, so it runs on MXNet's own number of threads
+    import mxnet  # noqa: F401
+import utils  # noqa: E402
+
+from mxnet import gluon, init, nd  # noqa: E402
+from mxnet.gluon.model_zoo import vision  # noqa: E402
+
+import resnet  # noqa: E402
+from benchmarks.seed_recipe import lesson_names  # noqa: E402
+from benchmarks.serve import serve  # noqa: E402
+
+BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # bench.py counts with these
+
+x = nd.random.uniform(shape=(BATCH, 1, SIZE, SIZE))
+y = nd.random.randint(0, 10, (BATCH,))
+ctx = utils.try_gpu()
+
+
+def hybridized(net):
+    net.initialize(init.Xavier(), ctx=ctx)
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+def seed():
+    net = lesson_names(1, 4)['ResNet'](10)
+    net.initialize(init.Xavier(), ctx=ctx)
+    return net
+
+
+def ours():
+    return hybridized(resnet.ResNet(10))
+
+
+def zoo():
+    return hybridized(vision.resnet18_v1(classes=10))
+
+
+def fused():
+    """Ours, with convolutions, BN and ReLU made one; such a net can only predict."""
+    net = ours()
+    net(x)
+    with tempfile.TemporaryDirectory() as folder:
+        net.export(f'{folder}/net')
+        block = gluon.SymbolBlock.imports(f'{folder}/net-symbol.json', ['data'],
+                                          f'{folder}/net-0000.params')
+    block.optimize_for(x, backend='MKLDNN', static_alloc=True, static_shape=True)
+    return block
+
+
+def main():
+    net = globals()[NAME]()
+    tasks = {'infer': lambda: utils.evaluate_accuracy([(x, y)] * BATCHES, net, ctx)}
+    if NAME != 'fused':
+        trainer = gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 1e-4})
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        tasks['train'] = lambda: utils.train([(x, y)] * STEPS, [(x, y)], net, loss, trainer, ctx,
+                                             num_epochs=1)
+    if NAME == 'ours':
+        a, b = (nd.random.normal(shape=(SIDE, SIDE)) for _ in range(2))
+        tasks['dot'] = lambda: nd.dot(a, b).wait_to_read()
+        tasks['dense'] = lambda: nd.FullyConnected(a, b, num_hidden=SIDE,
+                                                   no_bias=True).wait_to_read()
+    serve(tasks)
+
+
+if __name__ == '__main__':
+    main()

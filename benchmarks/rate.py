@@ -1,0 +1,50 @@
+"""One point of `benchmarks/bench.py`'s scaling: a ResNet's training rate and the peak of memory.
+
+    OMP_NUM_THREADS=2 .venv/bin/python benchmarks/rate.py DEPTH SIZE BATCH
+
+Prints JSON: images_a_second (median of the steps), megabytes (10⁶; peak of the process, resident)
+and first_step (seconds, hybridization included).
+"""
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+import utils  # noqa: E402, F401  before mxnet, for its threads
+
+from mxnet import autograd, gluon, init, nd  # noqa: E402
+
+import resnet  # noqa: E402
+
+STEPS = 4
+
+
+def main(depth, size, batch):
+    net = getattr(resnet, f'resnet{depth}')(10)
+    net.initialize(init.Xavier())
+    net.hybridize(static_alloc=True, static_shape=True)
+    trainer = gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 0.01})
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    x, y = nd.random.uniform(shape=(batch, 1, size, size)), nd.random.randint(0, 10, (batch,))
+    nd.waitall()
+    seconds = []
+    for _ in range(STEPS + 1):
+        start = time.perf_counter()
+        with autograd.record():
+            value = loss(net(x), y)
+        value.backward()
+        trainer.step(batch)
+        nd.waitall()
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({'images_a_second': batch / median(seconds[1:]),
+                      'megabytes': peak * (1 if sys.platform == 'darwin' else 1024) / 1e6,
+                      'first_step': seconds[0]}))
+
+
+if __name__ == '__main__':
+    main(*map(int, sys.argv[1:]))

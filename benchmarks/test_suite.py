@@ -1,0 +1,43 @@
+"""`make test` end to end: how long it takes, and its ten slowest items.
+
+    .venv/bin/python benchmarks/test_suite.py
+
+Writes test_suite.json, which the next `make bench` quotes.
+"""
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+import utils  # noqa: E402, F401  before mxnet, for its threads
+
+from benchmarks.record import write  # noqa: E402
+
+# As pytest prints them: "104.85s call     notebooks/02_residual_block.ipynb::Cell 18"
+SLOW = re.compile(r'^ *([\d.]+)s (call|setup|teardown) +(.*)$')
+
+
+def slowest(lines):
+    """The items under pytest's heading "slowest 10 durations", as (seconds, phase, name)."""
+    found = [SLOW.match(line) for line in lines]
+    return [(float(seconds), phase, name.strip())
+            for seconds, phase, name in (one.groups() for one in found if one)]
+
+
+def main():
+    start, lines = time.perf_counter(), []
+    with subprocess.Popen(['make', 'test'], cwd=ROOT, text=True, stdout=subprocess.PIPE) as suite:
+        for line in suite.stdout:
+            print(line, end='', flush=True)
+            lines.append(line.rstrip())
+    if suite.returncode:
+        sys.exit('make test failed, so nothing is recorded')
+    write('test_suite', minutes=(time.perf_counter() - start) / 60, result=lines[-1].strip('= '),
+          slowest=slowest(lines))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,136 @@
+"""benchmarks/: what `make bench` counts and reports, and that its records are as it wrote them."""
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+import utils  # noqa: E402, F401  before mxnet, for its threads
+
+from benchmarks import bench, search_04  # noqa: E402
+
+BENCHMARKS = ROOT / 'benchmarks'
+
+
+@pytest.fixture(scope='module')
+def recorded():
+    return json.loads((BENCHMARKS / 'results.json').read_text())
+
+
+def constants(script):
+    """The numbers that a script gives names to, {name: number}."""
+    found = {}
+    for node in ast.parse((BENCHMARKS / script).read_text()).body:
+        if isinstance(node, ast.Assign):
+            names = getattr(node.targets[0], 'elts', node.targets)
+            values = getattr(node.value, 'elts', [node.value])
+            for name, value in zip(names, values, strict=False):
+                if isinstance(value, ast.Constant) and isinstance(name, ast.Name):
+                    found[name.id] = value.value
+    return found
+
+
+@pytest.mark.parametrize('script', ['contender.py', 'pytorch_net.py'])
+def test_contenders_do_as_much_as_the_benchmark_counts(script):
+    wanted = {name: getattr(bench, name) for name in ('BATCH', 'SIZE', 'STEPS', 'BATCHES', 'SIDE')}
+    assert wanted.items() <= constants(script).items()
+
+
+def test_a_forward_pass_is_counted_layer_by_layer():
+    def convolution(inputs, outputs, kernel, side):
+        return 2 * inputs * outputs * kernel ** 2 * side ** 2
+
+    first = convolution(1, 64, 7, 45)
+    total = first + 4 * convolution(64, 64, 3, 22) + 2 * 512 * 10
+    for channels, side in ((128, 11), (256, 6), (512, 3)):
+        total += (convolution(channels // 2, channels, 3, side)
+                  + 3 * convolution(channels, channels, 3, side)
+                  + convolution(channels // 2, channels, 1, side))
+    assert bench.forward_operations() == (total, first)
+    # Ten steps of 64 images: forward and two gradients, but one for the first layer; one test.
+    assert bench.operations('train') == 64 * (10 * (3 * total - first) + total)
+    assert bench.operations('infer') == 64 * 12 * total
+    assert bench.operations('dot') == 2 * 4096 ** 3
+
+
+def test_results_are_written_as_they_were_measured(recorded):
+    assert (BENCHMARKS / 'results.md').read_text() == bench.report(recorded)
+
+
+def slower(results, name, task, times):
+    """A copy in which one contender takes so many times as long."""
+    results = json.loads(json.dumps(results))
+    seconds = results['throughput'][name][task]
+    results['throughput'][name][task] = [times * value for value in seconds]
+    return results
+
+
+def test_a_bar_that_is_missed_is_reported_as_missed(recorded):
+    def holds(results):
+        return next(line for line in bench.bars(results).splitlines()
+                    if line.startswith('| training ≥ 1.0 × PyTorch |'))
+
+    assert holds(slower(recorded, 'pytorch', 'train', 10)).endswith('| yes |')
+    assert holds(slower(recorded, 'ours', 'train', 10)).endswith('| **no** |')
+
+
+def test_ratios_are_taken_round_by_round(recorded):
+    base = bench.ratio(recorded, 'ours', 'seed', 'train')
+    assert bench.ratio(slower(recorded, 'seed', 'train', 3), 'ours', 'seed', 'train') == (
+        pytest.approx(3 * base))
+
+
+def test_a_contender_answers_with_seconds(tmp_path):
+    script = tmp_path / 'sleeper.py'
+    script.write_text(f'import sys, time; sys.path.append({str(BENCHMARKS)!r})\n'
+                      'from serve import serve\n'
+                      'serve({"nap": lambda: (time.sleep(0.2), print("not an answer"))})\n')
+    sleeper = bench.Contender(sys.executable, script)
+    assert sleeper.read() == 'ready'
+    assert 0.2 <= sleeper.seconds('nap') < 10
+    sleeper.process.communicate()
+
+
+def test_a_contender_that_stops_says_why(tmp_path):
+    script = tmp_path / 'broken.py'
+    script.write_text('raise ValueError("no such net")')
+    broken = bench.Contender(sys.executable, script)
+    with pytest.raises(RuntimeError, match='broken.py.*\n(.*\n)*.*no such net'):
+        broken.read()
+    broken.process.communicate()
+
+
+def test_a_script_that_fails_says_why():
+    with pytest.raises(RuntimeError, match='rate.py(.*\n)*.*resnet19'):
+        bench.run('rate.py', 19, 32, 2)
+
+
+def test_one_point_of_the_scaling():
+    point, seconds = bench.run('rate.py', 18, 32, 2, threads=1)
+    assert point['images_a_second'] > 1 and 50 < point['megabytes'] < 2000
+    assert 0 < point['first_step'] < seconds
+
+
+def test_without_pytorch_the_benchmark_says_how_to_get_it(tmp_path):
+    code = ('import benchmarks.bench as bench; from pathlib import Path\n'
+            f'bench.PYTORCH = Path({str(tmp_path / "python")!r}); bench.main()')
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=os.environ, text=True,
+                          capture_output=True)
+    assert done.returncode == 1 and 'make bench' in done.stderr
+
+
+def test_search_has_run_every_recipe_as_it_stands():
+    record = json.loads((BENCHMARKS / 'search_04.json').read_text())
+    assert record['base'] == search_04.BASE and record['recipes'] == search_04.RECIPES
+    assert {one['recipe'] for one in record['runs']} == set(search_04.RECIPES)
+
+
+def test_search_looks_at_no_test_image():
+    source = (BENCHMARKS / 'search_04.py').read_text()
+    assert "read_fashion_mnist('train'" in source
+    assert "read_fashion_mnist('test'" not in source and 'load_data_fashion_mnist(' not in source
