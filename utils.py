@@ -225,8 +225,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     included).
 
     Raises FloatingPointError as soon as a loss, or the gradient of the first layer, is NaN or
-    infinite, before that batch changes any parameter (or, for a NaN that neither shows, after
-    the epoch), and ValueError for labels that the net has no output for.
+    infinite, before that batch changes any weight (or, for a NaN that neither shows, after the
+    epoch), and ValueError for labels that the net has no output for.
     """
     print('Start training on ', ctx)
     devices, history = _device_list(ctx), list(history)
@@ -247,12 +247,13 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
             # Before the backward pass, which moves BN's running statistics.
             _check_labels(outs, ys)
             batch_loss = sum(part.sum().asscalar() for part in losses)
-            _check_finite(batch_loss, 'loss', epoch, step, trainer)
+            _check_finite(batch_loss, 'loss', 'parameters', epoch, step, trainer)
             autograd.backward(losses + idle)
             # The backward pass comes to the first layer last. A NaN may hide from the loss: on a
             # CPU, nn.Activation('relu') turns it into 0.
             gradient = sum(first.grad(device).sum().asscalar() for device in devices)
-            _check_finite(gradient, 'gradient', epoch, step, trainer)
+            _check_finite(gradient, 'gradient', "weights (not BN's running statistics)", epoch,
+                          step, trainer)
             trainer.step(len(data))
             total_loss += batch_loss
             hits += [_hits(out, y) for out, y in zip(outs, ys, strict=True)]
@@ -277,11 +278,11 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     return history
 
 
-def _check_finite(value, name, epoch, step, trainer):
+def _check_finite(value, name, kept, epoch, step, trainer):
     if not np.isfinite(value):
         raise FloatingPointError(
             f'the {name} is {value} at epoch {epoch}, step {step}, with learning rate '
-            f'{trainer.learning_rate:g}. The parameters are as they were before this step. '
+            f'{trainer.learning_rate:g}. The {kept} are as they were before this step. '
             f'{DIVERGED}')
 
 
