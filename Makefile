@@ -37,7 +37,9 @@ gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every
 	@rm -f $@
 	@tools/uv.sh venv --quiet --clear --seed --python 3.11 .venv-bench
 	@PIP_RETRIES=1 .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check \
-	    -r requirements-bench.txt
+	    -r requirements-bench.txt || { \
+	    echo "PyTorch for Linux could not be installed: is download.pytorch.org within reach?" >&2; \
+	    exit 1; }
 	@touch $@
 
 .venv-%/installed: requirements-%.txt tools/venv.sh

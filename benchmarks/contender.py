@@ -13,6 +13,7 @@ if NAME == 'seed':  # its cells import mxnet first, so it runs on MXNet's own nu
     import mxnet  # noqa: F401
 import utils  # noqa: E402
 
+import numpy as np  # noqa: E402
 from mxnet import gluon, init, nd  # noqa: E402
 from mxnet.gluon.model_zoo import vision  # noqa: E402
 
@@ -56,6 +57,7 @@ def fused():
         block = gluon.SymbolBlock.imports(f'{folder}/net-symbol.json', ['data'],
                                           f'{folder}/net-0000.params')
     block.optimize_for(x, backend='MKLDNN', static_alloc=True, static_shape=True)
+    assert np.allclose(block(x).asnumpy(), net(x).asnumpy(), rtol=1e-3, atol=1e-4)
     return block
 
 

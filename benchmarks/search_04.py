@@ -149,7 +149,9 @@ def run(name, seed, part):
     done = subprocess.run([sys.executable, __file__, name, str(seed), part], text=True,
                           stdout=subprocess.PIPE)
     seconds = time.perf_counter() - start
-    accuracy = None if done.returncode else float(done.stdout.splitlines()[-1])
+    if done.returncode:
+        sys.exit(f'{name}, seed {seed}, failed; its own words are above')
+    accuracy = float(done.stdout.splitlines()[-1])
     print(f'{name}, seed {seed}, {part}: {accuracy}, {seconds:.1f} s', flush=True)
     return {'recipe': name, 'seed': seed, f'{part}_acc': accuracy, 'seconds': seconds}
 
@@ -159,7 +161,7 @@ def best(runs, count):
     by_recipe = {}
     for one in runs:
         by_recipe.setdefault(one['recipe'], []).append(one)
-    means = {name: np.mean([one['validation_acc'] or 0 for one in same])
+    means = {name: np.mean([one['validation_acc'] for one in same])
              for name, same in by_recipe.items()
              if max(one['seconds'] for one in same) <= BUDGET}
     return sorted(means, key=means.get, reverse=True)[:count]
@@ -167,7 +169,9 @@ def best(runs, count):
 
 def main():
     path = Path(__file__).with_suffix('.json')
-    runs = json.loads(path.read_text())['runs'] if path.is_file() else []
+    old = json.loads(path.read_text()) if path.is_file() else {'runs': []}
+    runs = [one for one in old['runs'] if old['base'] == BASE
+            and old['recipes'][one['recipe']] == RECIPES.get(one['recipe'])]
 
     def run_once(name, seed, part='validation'):
         if not any(one['recipe'] == name and one['seed'] == seed and f'{part}_acc' in one

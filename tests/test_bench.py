@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 import utils  # noqa: E402, F401  before mxnet, for its threads
 
-from benchmarks import bench, search_04  # noqa: E402
+from benchmarks import bench, search_04, test_suite  # noqa: E402
 
 BENCHMARKS = ROOT / 'benchmarks'
 
@@ -79,10 +79,16 @@ def test_a_bar_that_is_missed_is_reported_as_missed(recorded):
     assert holds(slower(recorded, 'ours', 'train', 10)).endswith('| **no** |')
 
 
-def test_ratios_are_taken_round_by_round(recorded):
-    base = bench.ratio(recorded, 'ours', 'seed', 'train')
-    assert bench.ratio(slower(recorded, 'seed', 'train', 3), 'ours', 'seed', 'train') == (
-        pytest.approx(3 * base))
+def test_ratios_are_taken_round_by_round():
+    seconds = {'ours': {'train': [1, 2, 9]}, 'seed': {'train': [3, 8, 1]}}  # medians 2 and 3
+    assert bench.ratio({'throughput': seconds}, 'ours', 'seed', 'train') == pytest.approx(3)
+    assert bench.ratio({'throughput': seconds}, 'seed', 'ours', 'train') == pytest.approx(1 / 3)
+
+
+def test_a_share_is_ours_in_the_matrix_products_rate():
+    seconds = {'ours': {'infer': [2, 2, 2], 'dot': [1, 4, 2]}}
+    assert bench.share({'throughput': seconds}, 'infer', 'ours', 'dot') == pytest.approx(
+        bench.operations('infer') / bench.operations('dot'))
 
 
 def test_a_contender_answers_with_seconds(tmp_path):
@@ -130,7 +136,30 @@ def test_search_has_run_every_recipe_as_it_stands():
     assert {one['recipe'] for one in record['runs']} == set(search_04.RECIPES)
 
 
-def test_search_looks_at_no_test_image():
-    source = (BENCHMARKS / 'search_04.py').read_text()
-    assert "read_fashion_mnist('train'" in source
-    assert "read_fashion_mnist('test'" not in source and 'load_data_fashion_mnist(' not in source
+def test_only_the_winner_of_the_search_saw_the_test_images():
+    runs = json.loads((BENCHMARKS / 'search_04.json').read_text())['runs']
+    validated = [one for one in runs if 'validation_acc' in one]
+    tested = [one for one in runs if 'test_acc' in one]
+    assert runs == validated + tested and [one['seed'] for one in tested] == [0, 1, 2, 3, 4]
+    finalists = {one['recipe'] for one in validated if one['seed'] == 2}
+    (winner,) = search_04.best([one for one in validated if one['recipe'] in finalists], 1)
+    assert {one['recipe'] for one in tested} == {winner}
+
+
+def test_search_prefers_the_better_mean_and_keeps_to_the_budget():
+    def one(recipe, accuracy, seconds):
+        return {'recipe': recipe, 'validation_acc': accuracy, 'seconds': seconds}
+
+    runs = [one('lucky once', 0.9, 60), one('lucky once', 0.8, 60), one('steady', 0.87, 60),
+            one('steady', 0.87, 60), one('slow', 0.95, 60), one('slow', 0.95, 80)]
+    assert search_04.best(runs, 2) == ['steady', 'lucky once']
+
+
+def test_slowest_items_are_read_from_what_pytest_prints():
+    lines = ['=== slowest 10 durations ===',
+             '104.63s call     notebooks/02_residual_block.ipynb::Cell 18',
+             '66.37s setup    tests/test_assignments.py::test_release_is_not_stale',
+             '=== 2 passed in 171.00s (0:02:51) ===']
+    assert test_suite.slowest(lines) == [
+        (104.63, 'call', 'notebooks/02_residual_block.ipynb::Cell 18'),
+        (66.37, 'setup', 'tests/test_assignments.py::test_release_is_not_stale')]
