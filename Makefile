@@ -58,7 +58,7 @@ test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
 
-bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the seed's, in some 15 minutes
+bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the seed's, in some 17 minutes
 	@$(PYTHON) benchmarks/bench.py
 
 site: .venv-site/installed  ## Web pages of the README and the notebooks, as stored, in build/site

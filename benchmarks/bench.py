@@ -2,7 +2,7 @@
 
     make bench
 
-Some 15 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
+15 to 17 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
 other programs first: absolute times vary between machines and days, ratios far less.
 
     .venv/bin/python benchmarks/bench.py report
