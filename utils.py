@@ -136,6 +136,17 @@ def read_fashion_mnist(part, size=None, root=None):
     return images[subset], labels[subset]
 
 
+def as_input(images, resize=None):
+    """Images (batch, 28, 28), uint8, as a net takes them: (batch, 1, side, side) in [0, 1].
+
+    resize: the side in pixels, bilinearly; None for the original 28.
+    """
+    data = nd.array(images[:, None] / np.float32(255))
+    if resize in (None, 28):
+        return data
+    return nd.contrib.BilinearResize2D(data, height=resize, width=resize, align_corners=False)
+
+
 def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=None, root=None):
     """Fashion-MNIST as two Gluon DataLoaders, for training (shuffled) and for testing.
 
@@ -156,11 +167,7 @@ def load_data_fashion_mnist(batch_size, resize=None, train_size=None, test_size=
 
     def batchify(samples):
         images, labels = zip(*samples, strict=True)
-        data = nd.array(np.stack(images)[:, None] / np.float32(255))
-        if resize not in (None, 28):
-            data = nd.contrib.BilinearResize2D(data, height=resize, width=resize,
-                                               align_corners=False)
-        return data, nd.array(labels, dtype='int32')
+        return as_input(np.stack(images), resize), nd.array(labels, dtype='int32')
 
     def loader(part, size, shuffle):
         dataset = gluon.data.ArrayDataset(*read_fashion_mnist(part, size, root))

@@ -83,15 +83,7 @@ class Batches:
             if self.flip:
                 turned = np.random.rand(len(images)) < 0.5
                 images[turned] = images[turned, :, ::-1]
-            yield resized(images, size), nd.array(self.labels[chosen], dtype='int32')
-
-
-def resized(images, size):
-    """As utils.load_data_fashion_mnist makes a batch."""
-    data = nd.array(images[:, None] / np.float32(255))
-    if size == 28:
-        return data
-    return nd.contrib.BilinearResize2D(data, height=size, width=size, align_corners=False)
+            yield utils.as_input(images, size), nd.array(self.labels[chosen], dtype='int32')
 
 
 def new_net(stem):
@@ -127,7 +119,7 @@ def train(recipe, seed, part):
                          recipe['flip'])
     others = (utils.read_fashion_mnist('test') if part == 'test'
               else (images[TRAIN:], labels[TRAIN:]))
-    others = [(resized(others[0][i:i + batch], sizes[-1]),
+    others = [(utils.as_input(others[0][i:i + batch], sizes[-1]),
                nd.array(others[1][i:i + batch], dtype='int32'))
               for i in range(0, len(others[0]), batch)]
     net = new_net(recipe['stem'])
