@@ -9,6 +9,7 @@ other programs first: absolute times vary between machines and days, ratios far 
 
 writes results.md again from the records, without measuring.
 """
+import functools
 import json
 import os
 import subprocess
@@ -34,7 +35,7 @@ BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # as in contender.py
 CORES = cpu_count(only_physical_cores=True)
 SEEDS = (0, 1, 2)  # of notebook 04's job
 TIMES_SOONER = 10  # the seed's job is stopped when it has taken this many times as long
-BASE = {'cores': CORES, 'depth': 18, 'size': 96, 'batch': 64}
+BASE = {'cores': CORES, 'depth': 18, 'size': SIZE, 'batch': BATCH}
 VARIED = {'cores': sorted({1, CORES}), 'size': (32, 64, 96, 128),
           'batch': (8, 32, 64, 128), 'depth': (18, 34, 50)}
 
@@ -130,14 +131,13 @@ def measure_scaling():
 
 def measure_start():
     """Seconds of a new Python that only imports, one number a round."""
-    codes = {'import mxnet': 'import mxnet', 'import utils': 'import utils'}
-    seconds = {name: [] for name in codes}
+    seconds = {'import mxnet': [], 'import utils': []}
     for _ in range(ROUNDS):
-        for name, code in codes.items():
+        for code in seconds:
             start = time.perf_counter()
             subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=default_threads(),
                            check=True)
-            seconds[name].append(time.perf_counter() - start)
+            seconds[code].append(time.perf_counter() - start)
     return seconds
 
 
@@ -145,6 +145,7 @@ def measure_start():
 # Counting: a multiply-add is two operations
 
 
+@functools.cache
 def forward_operations():
     """Of the lesson's net on one image; and of its first convolution, whose input needs no
     gradient."""
@@ -170,26 +171,34 @@ def spread(values, digits=0):
 
 
 def rates(results, name, task):
-    """Images a second of each round; for a product of matrices, 10⁹ operations a second."""
-    images = {'train': STEPS * BATCH, 'infer': BATCHES * BATCH}.get(task, operations(task) / 1e9)
+    """Images a second of each round."""
+    images = BATCH * {'train': STEPS, 'infer': BATCHES}[task]
     return [images / seconds for seconds in results['throughput'][name][task]]
 
 
+def gigaflops(results, name, task):
+    """10⁹ operations a second of each round."""
+    return [operations(task) / 1e9 / seconds for seconds in results['throughput'][name][task]]
+
+
+def median_ratio(values, others):
+    """The median over rounds of the ratio."""
+    return median(a / b for a, b in zip(values, others, strict=True))
+
+
 def ratio(results, name, other, task):
-    """How many times as fast `name` is as `other`: the median over rounds of the ratio."""
-    return median(a / b for a, b in zip(rates(results, name, task), rates(results, other, task),
-                                        strict=True))
-
-
-def gigaflops(results, task):
-    """10⁹ operations a second of ours, each round."""
-    return [operations(task) / 1e9 / s for s in results['throughput']['ours'][task]]
+    """How many times as fast `name` is as `other`."""
+    return median_ratio(rates(results, name, task), rates(results, other, task))
 
 
 def share(results, task, name, product):
-    """Of our operations a second in a product of matrices': the median over rounds."""
-    return median(a / b for a, b in zip(gigaflops(results, task), rates(results, name, product),
-                                        strict=True))
+    """Of our operations a second in a product of matrices'."""
+    return median_ratio(gigaflops(results, 'ours', task), gigaflops(results, name, product))
+
+
+def input_share(results):
+    """Of the time that a batch takes to come in a training step's."""
+    return median(rates(results, 'ours', 'train')) / median(results['pipeline']['ours'])
 
 
 def throughput_table(results, task):
@@ -209,7 +218,7 @@ def matmul_table(results):
     names = {('ours', 'dot'): '`nd.dot` (OpenBLAS)',
              ('ours', 'dense'): '`nd.FullyConnected` (oneDNN)',
              ('pytorch', 'matmul'): "PyTorch's `@` (MKL)"}
-    rows = [f'| {text} | {spread(rates(results, *product))} | '
+    rows = [f'| {text} | {spread(gigaflops(results, *product))} | '
             f'{share(results, "train", *product):.2f} | '
             f'{share(results, "infer", *product):.2f} |'
             for product, text in names.items()]
@@ -240,13 +249,12 @@ def job_table(results):
 
 def pipeline_table(results):
     ours, single = results['pipeline']['ours'], results['pipeline']['one by one']
-    share = median(rates(results, 'ours', 'train')) / median(ours)
     return '\n'.join([
         f'| input at {SIZE} px | images/s, median (range) |', '| --- | ---: |',
         f'| `utils.load_data_fashion_mnist`, resized a batch at a time | {spread(ours)} |',
         f'| `transforms.Resize`, image by image | {spread(single)} |',
         f'| ours is … times as fast | {median(ours) / median(single):.1f} |',
-        f'| ours, as a share of a training step | {share:.1%} |'])
+        f'| ours, as a share of a training step | {input_share(results):.1%} |'])
 
 
 def start_table(results):
@@ -334,8 +342,8 @@ def bars(results):
     rows.append(('longest of our jobs ≤ 75 s', f'{max(ours):.1f} s', max(ours) <= 75))
     longest = max(run['seconds'] for run in budget_runs())
     rows.append(('longest of the best recipe ≤ 75.1 s', f'{longest:.1f} s', longest <= 75.1))
-    step = median(rates(results, 'ours', 'train')) / median(results['pipeline']['ours'])
-    rows.append(('input ≤ 3 % of a training step', f'{step:.1%}', step <= 0.03))
+    rows.append(('input ≤ 3 % of a training step', f'{input_share(results):.1%}',
+                 input_share(results) <= 0.03))
     return '\n'.join(['| bar | measured | holds |', '| --- | ---: | --- |',
                       *(f'| {text} | {value} | {"yes" if holds else "**no**"} |'
                         for text, value, holds in rows)])
@@ -370,8 +378,8 @@ batches. The images lie in memory, for all; each contender takes its own number 
 A multiply-add is two operations. An image costs {forward / 1e6:.0f} × 10⁶ forward; a training step
 three times that, less {first / 1e6:.0f} × 10⁶ for the first layer, whose input needs no gradient.
 Only convolutions and the dense layer count: BN, ReLU, pooling and the update take time as well.
-Ours: {median(gigaflops(results, 'train')):.0f} × 10⁹ operations/s in training,
-{median(gigaflops(results, 'infer')):.0f} × 10⁹ in inference.
+Ours: {median(gigaflops(results, 'ours', 'train')):.0f} × 10⁹ operations/s in training,
+{median(gigaflops(results, 'ours', 'infer')):.0f} × 10⁹ in inference.
 
 {matmul_table(results)}
 

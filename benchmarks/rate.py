@@ -7,7 +7,6 @@ and first_step (seconds, hybridization included).
 """
 import json
 import sys
-import time
 from pathlib import Path
 from statistics import median
 
@@ -15,9 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
 import utils  # noqa: E402, F401  before mxnet, for its threads
 
-from mxnet import autograd, gluon, init, nd  # noqa: E402
+from mxnet import gluon, init, nd  # noqa: E402
 
 import resnet  # noqa: E402
+from benchmarks.steps import step_seconds  # noqa: E402
 
 STEPS = 4
 
@@ -36,15 +36,7 @@ def main(depth, size, batch):
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     x, y = nd.random.uniform(shape=(batch, 1, size, size)), nd.random.randint(0, 10, (batch,))
     nd.waitall()
-    seconds = []
-    for _ in range(STEPS + 1):
-        start = time.perf_counter()
-        with autograd.record():
-            value = loss(net(x), y)
-        value.backward()
-        trainer.step(batch)
-        nd.waitall()
-        seconds.append(time.perf_counter() - start)
+    seconds = step_seconds(STEPS + 1, net, loss, trainer, x, y)
     print(json.dumps({'images_a_second': batch / median(seconds[1:]),
                       'megabytes': peak_megabytes(), 'first_step': seconds[0]}))
 

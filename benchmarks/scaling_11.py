@@ -16,11 +16,12 @@ sys.path += [str(ROOT), str(ROOT / 'scripts')]
 import utils  # noqa: E402  before mxnet, for its threads
 
 import mxnet as mx  # noqa: E402
-from mxnet import autograd, gluon, nd  # noqa: E402
+from mxnet import gluon, nd  # noqa: E402
 
 import resnet  # noqa: E402
 import train  # noqa: E402
 from benchmarks.record import write  # noqa: E402
+from benchmarks.steps import step_seconds  # noqa: E402
 
 MEGABYTES, SIZE, ROUNDS = (1, 4, 16, 64), 28, 3
 BATCH = 32  # of each worker
@@ -60,16 +61,7 @@ def images_a_second(store, batch_size, steps=20):
     nd.waitall()
     x, y = nd.random.normal(shape=(batch_size, 1, SIZE, SIZE)), nd.zeros(batch_size)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    times = []
-    for _ in range(steps):
-        start = time.perf_counter()
-        with autograd.record():
-            value = loss(net(x), y)
-        value.backward()
-        trainer.step(batch_size)
-        nd.waitall()
-        times.append(time.perf_counter() - start)
-    return batch_size / min(times)
+    return batch_size / min(step_seconds(steps, net, loss, trainer, x, y))
 
 
 def worker(kind, batch_size):

@@ -17,9 +17,10 @@ sys.path.append(str(ROOT))
 import utils  # noqa: E402  before mxnet, for its threads
 
 import mxnet as mx  # noqa: E402
-from mxnet import autograd, gluon, init, nd  # noqa: E402
+from mxnet import gluon, init, nd  # noqa: E402
 
 from benchmarks.record import write  # noqa: E402
+from benchmarks.steps import train_step  # noqa: E402
 from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net  # noqa: E402
 
 ROUNDS, STEPS = 5, 3
@@ -98,10 +99,7 @@ class Run:
         """Images a second over a few steps."""
         start = time.perf_counter()
         for _ in range(STEPS):
-            with autograd.record():
-                value = self.loss(self.net(self.x), self.y)
-            value.backward()
-            self.trainer.step(self.batch)
+            train_step(self.net, self.loss, self.trainer, self.x, self.y)
         nd.waitall()
         return STEPS * self.batch / (time.perf_counter() - start)
 
