@@ -21,9 +21,10 @@ class PlainBlock(nn.HybridBlock):
                       nn.Activation('relu'),
                       nn.Conv2D(channels, kernel_size=3, padding=1, use_bias=False),
                       nn.BatchNorm())
+        self.relu = nn.Activation('relu')
 
     def hybrid_forward(self, F, x):
-        return F.relu(self.body(x))
+        return self.relu(self.body(x))
 
 
 def cifar_net(depth, block, num_classes=10):
@@ -59,7 +60,7 @@ class ShortcutBlock(PlainBlock):
         if self.stride == 2:
             x = F.Pooling(x, kernel=(1, 1), stride=(2, 2))
             x = F.concat(x, F.zeros_like(x), dim=1)
-        return F.relu(out + x)
+        return self.relu(out + x)
 
 
 class Residual(nn.HybridBlock):
@@ -158,9 +159,10 @@ class BasicBlock(nn.HybridBlock):
         self.downsample = nn.HybridSequential()  # without layers it is the identity
         if downsample:
             self.downsample.add(*conv_bn(channels, 1, stride))
+        self.relu = nn.Activation('relu')
 
     def hybrid_forward(self, F, x):
-        return F.relu(self.body(x) + self.downsample(x))
+        return self.relu(self.body(x) + self.downsample(x))
 
 
 class Bottleneck(nn.HybridBlock):
@@ -183,9 +185,10 @@ class Bottleneck(nn.HybridBlock):
         self.downsample = nn.HybridSequential()
         if downsample:
             self.downsample.add(*conv_bn(4 * channels, 1, stride))
+        self.relu = nn.Activation('relu')
 
     def hybrid_forward(self, F, x):
-        return F.relu(self.body(x) + self.downsample(x))
+        return self.relu(self.body(x) + self.downsample(x))
 
 
 def make_layer(block, channels, num_blocks, stride, in_channels, **options):

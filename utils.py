@@ -3,6 +3,7 @@
 Import it before ``mxnet``: MXNet reads ``OMP_NUM_THREADS`` once, when it loads, and left alone
 it uses only half of the cores.
 """
+import contextlib
 import ctypes
 import gc
 import gzip
@@ -27,7 +28,8 @@ if 'OMP_NUM_THREADS' not in os.environ:
 
 import mxnet as mx
 import numpy as np
-from mxnet import autograd, gluon, nd
+from mxnet import autograd, gluon, init, nd
+from mxnet.lr_scheduler import CosineScheduler
 
 # ---------------------------------------------------------------------------------------------
 # Devices and seeds
@@ -283,6 +285,34 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
         if after_epoch:
             after_epoch(history)
     return history
+
+
+def init_net(net, seed):
+    """Initialise `net` after He, all random numbers from one seed, and compile it (notebook 01).
+
+    On the GPU if there is one. Memory of nets that are done with is freed first. Returns `net`.
+    """
+    free_memory()
+    seed_everything(seed)
+    net.initialize(init.MSRAPrelu(factor_type='in', slope=0), ctx=try_gpu())
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+def fit(net, train_data, test_data, epochs=6, learning_rate=0.02):
+    """Train `net` by the series' recipe, silently; returns the history of `train` (notebook 01).
+
+    SGD with momentum 0.9 on the cross-entropy, on the GPU if there is one. The learning rate rises
+    from 0 to `learning_rate` during the first epoch, then falls to 0 along a cosine.
+    train_data, test_data and the errors raised: see `train`.
+    """
+    schedule = CosineScheduler(epochs * len(train_data), learning_rate,
+                               warmup_steps=len(train_data))
+    trainer = gluon.Trainer(net.collect_params(), 'sgd',
+                            {'lr_scheduler': schedule, 'momentum': 0.9})
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    with contextlib.redirect_stdout(None):
+        return train(train_data, test_data, net, loss, trainer, try_gpu(), epochs)
 
 
 def _check_finite(value, name, kept, epoch, step, trainer):

@@ -5,7 +5,7 @@
 15 to 17 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
 other programs first: absolute times vary between machines and days, ratios far less.
 
-    .venv/bin/python benchmarks/bench.py report
+    .venv/bin/python -m benchmarks.bench report
 
 writes results.md again from the records, without measuring.
 """
@@ -18,23 +18,22 @@ import time
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
-import matplotlib.pyplot as plt  # noqa: E402
-from loky import cpu_count  # noqa: E402
+import matplotlib.pyplot as plt
+from loky import cpu_count
 
-import resnet  # noqa: E402
-from benchmarks import record  # noqa: E402
+import resnet
+from tools.record import write
 
-HERE = ROOT / 'benchmarks'
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 PYTORCH = ROOT / '.venv-bench' / 'bin' / 'python'
 ROUNDS = 5
 BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # as in contender.py
 CORES = cpu_count(only_physical_cores=True)
 SEEDS = (0, 1, 2)  # of notebook 04's job
-TIMES_SOONER = 10  # the seed's job is stopped when it has taken this many times as long
+TIMES_SOONER = 10  # the original job is stopped when it has taken this many times as long
 BASE = {'cores': CORES, 'depth': 18, 'size': SIZE, 'batch': BATCH}
 VARIED = {'cores': sorted({1, CORES}), 'size': (32, 64, 96, 128),
           'batch': (8, 32, 64, 128), 'depth': (18, 34, 50)}
@@ -55,7 +54,7 @@ class Contender:
     def __init__(self, *command):
         self.command = command
         self.process = subprocess.Popen(
-            [str(part) for part in command], cwd=HERE, env=default_threads(), text=True,
+            [str(part) for part in command], cwd=ROOT, env=default_threads(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def read(self):
@@ -75,10 +74,10 @@ class Contender:
 
 def measure_throughput():
     """Seconds of every task of every contender, interleaved: {contender: {task: [a round]}}."""
-    commands = {name: (sys.executable, 'contender.py', name)
-                for name in ('ours', 'seed', 'zoo', 'fused')}
-    commands['pytorch'] = (PYTORCH, 'pytorch_net.py')
-    tasks = {'ours': ('train', 'infer', 'dot', 'dense'), 'seed': ('train', 'infer'),
+    commands = {name: (sys.executable, '-m', 'benchmarks.contender', name)
+                for name in ('ours', 'original', 'zoo', 'fused')}
+    commands['pytorch'] = (PYTORCH, '-m', 'benchmarks.pytorch_net')
+    tasks = {'ours': ('train', 'infer', 'dot', 'dense'), 'original': ('train', 'infer'),
              'zoo': ('train', 'infer'), 'fused': ('infer',),
              'pytorch': ('train', 'infer', 'matmul')}
     contenders = {}
@@ -95,27 +94,27 @@ def measure_throughput():
     return seconds
 
 
-def run(*arguments, threads=None):
+def run(script, *arguments, threads=None):
     """The JSON that a script of this folder prints at its end, and the seconds that it took."""
     environment = default_threads() | ({'OMP_NUM_THREADS': str(threads)} if threads else {})
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, *map(str, arguments)], cwd=HERE, env=environment,
-                          text=True, capture_output=True)
+    done = subprocess.run([sys.executable, '-m', f'benchmarks.{script}', *map(str, arguments)],
+                          cwd=ROOT, env=environment, text=True, capture_output=True)
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise RuntimeError(f'{arguments} failed:\n{done.stderr[-2000:]}')
+        raise RuntimeError(f'{script} {arguments} failed:\n{done.stderr[-2000:]}')
     return json.loads(done.stdout.splitlines()[-1]), seconds
 
 
 def measure_jobs():
     ours = []
     for seed in utils.progress(SEEDS, "notebook 04's job", 'seed'):
-        last, seconds = run('job.py', '04', seed)
+        last, seconds = run('job', '04', seed)
         ours.append({'test_acc': last['test_acc'], 'seconds': seconds})
     limit = int(TIMES_SOONER * median(job['seconds'] for job in ours)) + 1
-    print(f"the lesson's job, for at most {limit} s …", flush=True)
-    result, seconds = run('job.py', 'seed', limit)
-    return {'04': ours, 'seed': {**result, 'seconds': seconds}}
+    print(f"the original lesson's job, for at most {limit} s …", flush=True)
+    result, seconds = run('job', 'original', limit)
+    return {'04': ours, 'original': {**result, 'seconds': seconds}}
 
 
 def measure_scaling():
@@ -123,7 +122,7 @@ def measure_scaling():
     for what, values in VARIED.items():
         for value in utils.progress(values, what, 'point'):
             point = BASE | {what: value}
-            result, _ = run('rate.py', point['depth'], point['size'], point['batch'],
+            result, _ = run('rate', point['depth'], point['size'], point['batch'],
                             threads=point['cores'])
             points.append({'varied': what, **point, **result})
     return points
@@ -202,7 +201,7 @@ def input_share(results):
 
 
 def throughput_table(results, task):
-    names = {'seed': "the seed's code as printed: eager, MXNet's own number of threads",
+    names = {'original': "the original lesson's code: eager, MXNet's own number of threads",
              'ours': f'**ours**: hybridized, {results["cores"]} threads',
              'zoo': "Gluon's model zoo, `resnet18_v1` (9 % more multiply-adds), hybridized",
              'fused': 'ours, exported and fused by oneDNN (`optimize_for`)',
@@ -229,21 +228,21 @@ def matmul_table(results):
 
 
 def job_table(results):
-    ours, seed = results['jobs']['04'], results['jobs']['seed']
+    ours, original = results['jobs']['04'], results['jobs']['original']
     seconds = [job['seconds'] for job in ours]
     accuracies = ', '.join(f'{job["test_acc"]:.3f}' for job in ours)
-    ended = (f'{seed["test_acc"]:.3f}' if 'test_acc' in seed
-             else f'stopped at step {seed["steps"]} of {seed["of"]}')
-    full = json.loads((HERE / 'seed_recipe.json').read_text())
+    ended = (f'{original["test_acc"]:.3f}' if 'test_acc' in original
+             else f'stopped at step {original["steps"]} of {original["of"]}')
+    full = json.loads((ROOT / 'records' / 'original_lesson.json').read_text())
     (row,) = full['history']
     return '\n'.join([
         "| whole job, from Python's start to the end of the last evaluation | seconds "
         '| test accuracy on all 10,000 images |',
         '| --- | ---: | --- |',
-        f"| the seed's recipe, its own cells as printed | {seed['seconds']:.0f} | {ended} |",
+        f"| the original lesson's own cells as printed | {original['seconds']:.0f} | {ended} |",
         f"| notebook 04's recipe, seeds {', '.join(map(str, SEEDS))} | {spread(seconds, 1)} "
         f'| {accuracies} |',
-        f"| for comparison: the seed's epoch on all cores, recorded on {full['date']} "
+        f"| for comparison: its epoch on all cores, recorded on {full['date']} "
         f'| {row["time"]:.0f} | {row["test_acc"]:.3f} |'])
 
 
@@ -277,8 +276,8 @@ def scaling_table(results):
 
 
 def budget_runs():
-    """The tests of the recipe that won benchmarks/search_04.py, recorded at another time."""
-    runs = json.loads((HERE / 'search_04.json').read_text())['runs']
+    """The tests of the recipe that won records/search_04.py, recorded at another time."""
+    runs = json.loads((ROOT / 'records' / 'search_04.json').read_text())['runs']
     return [run for run in runs if 'test_acc' in run]
 
 
@@ -325,15 +324,15 @@ def bars(results):
     accuracy = min(job['test_acc'] for job in jobs['04'])
     checks = [
         ('training ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'train'), 1.0),
-        ("training ≥ 1.9 × the seed's code", ratio(results, 'ours', 'seed', 'train'), 1.9),
+        ("training ≥ 1.9 × the original code", ratio(results, 'ours', 'original', 'train'), 1.9),
         ('training ≥ 0.85 of `nd.dot`', share(results, 'train', 'ours', 'dot'), 0.85),
         ("training ≥ 0.85 of PyTorch's `@`",
          share(results, 'train', 'pytorch', 'matmul'), 0.85),
         ("training ≥ 0.85 of oneDNN's product", share(results, 'train', 'ours', 'dense'), 0.85),
         ('inference ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'infer'), 1.0),
         ('inference ≥ 1.0 × the fused net', ratio(results, 'ours', 'fused', 'infer'), 1.0),
-        ("the seed's job, stopped there or not, ≥ 10 × as long as ours",
-         jobs['seed']['seconds'] / median(ours), 10),
+        ("the original job, stopped there or not, ≥ 10 × as long as ours",
+         jobs['original']['seconds'] / median(ours), 10),
         ('least test accuracy of our jobs ≥ 0.85', accuracy, 0.85),
         ('the same of the best recipe for 75.1 s ≥ 0.88',
          min(run['test_acc'] for run in budget_runs()), 0.88)]
@@ -387,7 +386,7 @@ Ours: {median(gigaflops(results, 'ours', 'train')):.0f} × 10⁹ operations/s in
 
 {job_table(results)}
 
-What 75.1 s buy, so long the lesson's epoch took on its GPU: the winner of `search_04.py`
+What 75.1 s buy, so long the lesson's epoch took on its GPU: the winner of `records/search_04.py`
 ({budget_runs()[0]["recipe"]}), recorded at another time.
 
 {budget_table()}
@@ -428,10 +427,10 @@ def main():
     version = subprocess.run([PYTORCH, '-c', 'import torch; print(torch.__version__)'],
                              capture_output=True, text=True, check=True).stdout.strip()
     results = {'cores': CORES, 'base': BASE, 'throughput': measure_throughput(),
-               'pipeline': run('pipeline.py')[0], 'start': measure_start(),
+               'pipeline': run('pipeline')[0], 'start': measure_start(),
                'scaling': measure_scaling(), 'jobs': measure_jobs()}
     results['minutes'] = (time.perf_counter() - start) / 60
-    record.write('results', 'make bench', {'pytorch': version}, **results)
+    write(__file__, 'results', 'make bench', {'pytorch': version}, **results)
     draw_scaling(results)
     write_report()
 

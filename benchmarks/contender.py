@@ -1,25 +1,22 @@
-"""One of MXNet's nets in `benchmarks/bench.py`, in a process of its own: seed, ours, zoo, fused.
+"""One of MXNet's nets in `make bench`, in a process of its own: original, ours, zoo, fused.
 
-    .venv/bin/python benchmarks/contender.py ours
+    .venv/bin/python -m benchmarks.contender ours
 """
 import sys
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
 NAME = sys.argv[1]
-if NAME == 'seed':  # its cells import mxnet first, so it runs on MXNet's own number of threads
+if NAME == 'original':  # its cells import mxnet first, so it runs on MXNet's own number of threads
     import mxnet  # noqa: F401
-import utils  # noqa: E402
+import utils
 
-import numpy as np  # noqa: E402
-from mxnet import gluon, init, nd  # noqa: E402
-from mxnet.gluon.model_zoo import vision  # noqa: E402
+import numpy as np
+from mxnet import gluon, init, nd
+from mxnet.gluon.model_zoo import vision
 
-import resnet  # noqa: E402
-from benchmarks.seed_recipe import lesson_names  # noqa: E402
-from benchmarks.serve import serve  # noqa: E402
+import resnet
+from benchmarks.serve import serve
+from records.original_lesson import lesson_names
 
 BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # bench.py counts with these
 
@@ -34,7 +31,7 @@ def hybridized(net):
     return net
 
 
-def seed():
+def original():
     net = lesson_names(1, 4)['ResNet'](10)
     net.initialize(init.Xavier(), ctx=ctx)
     return net

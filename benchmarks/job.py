@@ -1,9 +1,9 @@
 """A whole job for `benchmarks/bench.py`, from the first import to the last evaluation.
 
-    .venv/bin/python benchmarks/job.py seed LIMIT
-    .venv/bin/python benchmarks/job.py 04 SEED
+    .venv/bin/python -m benchmarks.job original LIMIT
+    .venv/bin/python -m benchmarks.job 04 SEED
 
-The first runs the seed lesson's own cells as printed, which means on MXNet's own number of
+The first runs the original lesson's own cells as printed, which means on MXNet's own number of
 threads, and gives up after LIMIT seconds; it prints as JSON {"steps": done, "of": all}, and once
 it has ended test_acc as well. The second is notebook 04's training by its own cells; it prints
 the last row of the history.
@@ -11,18 +11,15 @@ the last row of the history.
 import json
 import sys
 import time
-from pathlib import Path
 
 START = time.perf_counter()
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-if sys.argv[1] == 'seed':  # its cells import mxnet first
+if sys.argv[1] == 'original':  # its cells import mxnet first
     import mxnet  # noqa: F401
-import utils  # noqa: E402
+import utils
 
-from benchmarks.cells import notebook_names  # noqa: E402
-from benchmarks.seed_recipe import SEED, lesson_names  # noqa: E402
-from benchmarks.seeds_04 import CELLS  # noqa: E402
+from records.original_lesson import SEED, lesson_names
+from records.seeds_04 import CELLS
+from tools.notebook import notebook_names
 
 
 class Limited:
@@ -39,7 +36,7 @@ class Limited:
             self.steps += 1
 
 
-def run_seed(limit):
+def run_original(limit):
     result, train = {}, utils.train
 
     def limited_train(train_data, *args, **kwargs):
@@ -58,9 +55,9 @@ def run_seed(limit):
 
 def run_notebook_04(seed):
     names = notebook_names('04_fashion_mnist', CELLS[:2])
-    return names['fit'](names['ResNet'](10), seed)[-1]
+    return names['train_resnet'](names['ResNet'](10), seed)[-1]
 
 
 if __name__ == '__main__':
     what, number = sys.argv[1], int(sys.argv[2])
-    print(json.dumps(run_seed(number) if what == 'seed' else run_notebook_04(number)))
+    print(json.dumps(run_original(number) if what == 'original' else run_notebook_04(number)))

@@ -1,20 +1,16 @@
 """How fast images come, for `benchmarks/bench.py`: ours, and resized one by one as usual.
 
-    .venv/bin/python benchmarks/pipeline.py
+    .venv/bin/python -m benchmarks.pipeline
 
 Prints JSON: images a second of each, one number a round.
 """
 import json
-import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
-from mxnet import gluon, nd  # noqa: E402
-from mxnet.gluon.data.vision import transforms  # noqa: E402
+from mxnet import gluon, nd
+from mxnet.gluon.data.vision import transforms
 
 SIZE, BATCH, IMAGES, ROUNDS = 96, 64, 2560, 5
 

@@ -1,11 +1,12 @@
 """The lesson's ResNet-18 in PyTorch, channels last, for `benchmarks/bench.py`.
 
-    .venv-bench/bin/python benchmarks/pytorch_net.py
+    .venv-bench/bin/python -m benchmarks.pytorch_net
 """
 import torch
 import torch.nn.functional as F
-from serve import serve
 from torch import nn
+
+from benchmarks.serve import serve
 
 BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # as in contender.py
 

@@ -1,6 +1,6 @@
 """One point of `benchmarks/bench.py`'s scaling: a ResNet's training rate and the peak of memory.
 
-    OMP_NUM_THREADS=2 .venv/bin/python benchmarks/rate.py DEPTH SIZE BATCH
+    OMP_NUM_THREADS=2 .venv/bin/python -m benchmarks.rate DEPTH SIZE BATCH
 
 Prints JSON: images_a_second (median of the steps), megabytes (10⁶; peak of the process, resident)
 and first_step (seconds, hybridization included).
@@ -10,14 +10,12 @@ import sys
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402, F401  before mxnet, for its threads
+import utils  # noqa: F401  before mxnet, for its threads
 
-from mxnet import gluon, init, nd  # noqa: E402
+from mxnet import gluon, init, nd
 
-import resnet  # noqa: E402
-from benchmarks.steps import step_seconds  # noqa: E402
+import resnet
+from tools.steps import step_seconds
 
 STEPS = 4
 

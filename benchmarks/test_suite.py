@@ -1,6 +1,6 @@
 """`make test` end to end: how long it takes, and its ten slowest items.
 
-    .venv/bin/python benchmarks/test_suite.py
+    .venv/bin/python -m benchmarks.test_suite
 
 Writes test_suite.json, and results.md again, which quotes it.
 """
@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402, F401  before mxnet, for its threads
+import utils  # noqa: F401  before mxnet, for its threads
 
-from benchmarks.record import write  # noqa: E402
+from tools.record import write
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # As pytest prints them: "104.85s call     notebooks/02_residual_block.ipynb::Cell 18"
 SLOW = re.compile(r'^ *([\d.]+)s (call|setup|teardown) +(.*)$')
@@ -35,9 +35,9 @@ def main():
             lines.append(line.rstrip())
     if suite.returncode:
         sys.exit('make test failed, so nothing is recorded')
-    write('test_suite', minutes=(time.perf_counter() - start) / 60, result=lines[-1].strip('= '),
+    write(__file__, minutes=(time.perf_counter() - start) / 60, result=lines[-1].strip('= '),
           slowest=slowest(lines))
-    subprocess.run([sys.executable, ROOT / 'benchmarks' / 'bench.py', 'report'], check=True)
+    subprocess.run([sys.executable, '-m', 'benchmarks.bench', 'report'], cwd=ROOT, check=True)
 
 
 if __name__ == '__main__':

@@ -1,6 +1,6 @@
 """What was tried to make training faster: each variant beside what the series does, in one run.
 
-    .venv/bin/python benchmarks/tried.py
+    .venv/bin/python -m benchmarks.tried
 
 About six minutes on two cores. Writes tried.json; README.md says what became of each.
 """
@@ -9,26 +9,23 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
-import mxnet as mx  # noqa: E402
-from mxnet import gluon, init, nd  # noqa: E402
+import mxnet as mx
+from mxnet import gluon, init, nd
 
-from benchmarks.record import write  # noqa: E402
-from benchmarks.steps import train_step  # noqa: E402
-from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net  # noqa: E402
+from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net
+from tools.record import write
+from tools.steps import train_step
 
 ROUNDS, STEPS = 5, 3
 STATIC = {'static_alloc': True, 'static_shape': True}
 
 
 class WithFunction(Residual):
-    """F.relu, as in the seed, in place of the layer."""
+    """F.relu, as in the original lesson, in place of the layer."""
 
     def hybrid_forward(self, F, x):
         out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
@@ -62,7 +59,8 @@ VARIANTS = {
         'F.relu in the block': (lambda: lesson(WithFunction), STATIC, 64, 96),
         'hybridize() alone': (lesson, {}, 64, 96),
         'eager': (lesson, None, 64, 96),
-        'F.relu, eager: the seed on all cores': (lambda: lesson(WithFunction), None, 64, 96)},
+        'F.relu, eager: the original code on all cores': (
+            lambda: lesson(WithFunction), None, 64, 96)},
     'lesson, 32 px': {
         'as it is': (lesson, STATIC, 128, 32),
         'F.relu in the block': (lambda: lesson(WithFunction), STATIC, 128, 32),
@@ -131,8 +129,9 @@ def profile(block):
 
 def in_environment(environment):
     """The median rate of the lesson's net at 96 px in a new process."""
-    done = subprocess.run([sys.executable, __file__, 'lesson'], env=os.environ | environment,
-                          stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([sys.executable, '-m', __spec__.name, 'lesson'],
+                          env=os.environ | environment, stdout=subprocess.PIPE, text=True,
+                          check=True)
     return float(done.stdout)
 
 
@@ -151,7 +150,7 @@ def main():
             share = median(a / b for a, b in zip(values, ours, strict=True))
             print(f'{group:18} {name:45} {median(values):7.0f} images/s, {share:.2f} of ours')
     profiles = {block.__name__: profile(block) for block in (WithFunction, Residual)}
-    write('tried', images_a_second=rates, profile_milliseconds=profiles)
+    write(__file__, images_a_second=rates, profile_milliseconds=profiles)
 
 
 if __name__ == '__main__':

@@ -8,16 +8,15 @@ import io
 import re
 import tokenize
 from collections import Counter
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
 from nbconvert.filters import markdown2html
-from run_notebooks import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW, code_cells
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools import notebook
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, WIDGET_VIEW, code_cells
+
 MAX_BYTES = 1_500_000
 MAX_CODE_LINES, MAX_DEFINITION_LINES = 15, 40
 MACHINE_PATH = re.compile(r'(?<![\w./])/(?:work|root|home|tmp)\b|[A-Z]:\\+Users|site-packages')
@@ -72,9 +71,18 @@ def count_code_lines(source):
     return len(lines)
 
 
+class WithoutUtils(ast.NodeTransformer):
+    """Writes `utils.train` as `train`: as utils.py itself does."""
+
+    def visit_Attribute(self, node):
+        if isinstance(node.value, ast.Name) and node.value.id == 'utils':
+            return ast.Name(node.attr, node.ctx)
+        return self.generic_visit(node)
+
+
 def definitions(source):
     """The classes and functions at the top level of Python text, as (name, syntax tree)."""
-    return [(node.name, ast.dump(node)) for node in ast.parse(source).body
+    return [(node.name, ast.dump(WithoutUtils().visit(node))) for node in ast.parse(source).body
             if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
 
 
@@ -91,9 +99,13 @@ def notebook_definitions(nb):
 
 
 def kept_definitions():
-    """Those of resnet.py."""
-    source = (ROOT / 'resnet.py').read_text(encoding='utf-8')
-    return definitions(source) + tables(source)
+    """Those of resnet.py, and of utils.py what a notebook teaches, as its docstring says."""
+    nets, toolbox = ((ROOT / name).read_text(encoding='utf-8')
+                     for name in ('resnet.py', 'utils.py'))
+    taught = {node.name for node in ast.parse(toolbox).body if isinstance(node, ast.FunctionDef)
+              and '(notebook ' in (ast.get_docstring(node) or '')}
+    return definitions(nets) + tables(nets) + [pair for pair in definitions(toolbox)
+                                               if pair[0] in taught]
 
 
 def rendered(markdown):
@@ -106,7 +118,7 @@ def rendered(markdown):
 
 def prose(nb):
     """All Markdown of a notebook as one tree of HTML."""
-    return rendered('\n\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'))
+    return rendered(notebook.markdown(nb))
 
 
 def section(nb, title):
@@ -130,7 +142,7 @@ def bullets(part):
 def anchors(path):
     """The names that a link to `path` may put behind the #."""
     if path.suffix == '.ipynb':
-        return {tag['id'] for tag in prose(nbformat.read(path, as_version=4)).find_all(id=True)}
+        return {tag['id'] for tag in prose(notebook.read(path)).find_all(id=True)}
     page = rendered(path.read_text(encoding='utf-8'))
     headings = page.find_all(re.compile('^h[1-6]$'))
     return {a['id'] for a in page.select('a[id]')} | {
@@ -287,7 +299,7 @@ def rule_check_yourself(nb, path):
         yield f"'Check yourself' has {len(answers)} answers in <details>; 3 to 5 are wanted"
     if any(answer.has_attr('open') or not answer.find('summary') for answer in answers):
         yield 'a <details> is open, or has no <summary>'
-    source = '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+    source = notebook.markdown(nb)
     if source.count('<details') != source.count('</details>'):
         yield 'a <details> is not ended by </details>'
 
@@ -333,12 +345,12 @@ def rule_links(nb, path):
     yield from broken_links(prose(nb), path)
 
 
-def rule_same_as_resnet(nb, path):
-    """A network is the same text in the notebook that teaches it and in resnet.py."""
+def rule_same_as_kept(nb, path):
+    """What is taught is the same text in its notebook and in resnet.py or utils.py."""
     kept = dict(kept_definitions())
     for name, tree in notebook_definitions(nb):
         if name in kept and tree != kept[name]:
-            yield f'{name} differs from {name} in resnet.py (docstrings count)'
+            yield f'{name} differs from {name} in resnet.py or utils.py (docstrings count)'
 
 
 RULES = [rule for name, rule in list(globals().items()) if name.startswith('rule_')]

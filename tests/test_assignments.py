@@ -9,14 +9,15 @@ import sys
 
 import utils  # noqa: F401  before mxnet, for its threads
 
-import course
 import nbformat
 import pytest
-from course import COURSE, AssignmentError
 from matplotlib import pyplot as plt
 from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
-from run_notebooks import KERNELSPEC, LANGUAGE_INFO, code_cells
 from solutions import ALTERNATIVES, WRONG
+
+from tools import course
+from tools.course import COURSE, AssignmentError
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
 NAMES = course.known_notebooks()

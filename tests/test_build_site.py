@@ -1,9 +1,10 @@
 """tools/build_site.py: what the site's pages are made of. The pages are tested in a browser."""
-import build_site
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from urls import repository
+
+from tools import build_site
+from tools.urls import repository
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
-"""tools/gpu.py and requirements-gpu.txt, on machines without a GPU."""
+"""tools/gpu.py and requirements/gpu.txt, on machines without a GPU."""
 import os
 import re
 import shutil
 import subprocess
 
-import gpu
 import pytest
 from rules import ROOT
+
+from tools import gpu
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_lock_is_all_pinned_and_stays_apart_from_the_other():
         lines = [line.split('#')[0].strip() for line in (ROOT / name).read_text().splitlines()]
         return dict(re.fullmatch(r'([\w-]+)==(\S+)', line).groups()
                     for line in lines if line and ' ;' not in line)
-    cuda, cpu = pins('requirements-gpu.txt'), pins('requirements.txt')
+    cuda, cpu = pins('requirements/gpu.txt'), pins('requirements.txt')
     assert cuda['mxnet-cu117'] == cpu['mxnet']
     assert not cuda.keys() & cpu.keys()
 
@@ -72,9 +73,10 @@ def test_lock_is_all_pinned_and_stays_apart_from_the_other():
 @pytest.mark.skipif(not shutil.which('make'), reason='no make')
 @pytest.mark.parametrize(('ready', 'used'), [('.venv-gpu', '.venv-gpu'), ('.venv', '.venv')])
 def test_make_uses_the_gpu_once_one_has_worked(tmp_path, ready, used):
-    for name in ('Makefile', 'requirements.txt', 'requirements-gpu.txt'):
+    for name in ('Makefile', 'requirements.txt'):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / 'tools', tmp_path / 'tools')
+    for name in ('requirements', 'tools'):
+        shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / '.venv-gpu').mkdir()
     (tmp_path / ready).mkdir(exist_ok=True)
     (tmp_path / ready / 'installed').touch()

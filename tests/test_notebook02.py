@@ -3,7 +3,7 @@
 import numpy as np
 from mxnet import nd
 
-from benchmarks.cells import notebook_names
+from tools.notebook import notebook_names
 
 
 def test_jacobian_is_that_of_prediction_mode():

@@ -7,10 +7,10 @@ from mxnet import autograd, init, nd
 from rules import ROOT
 
 import resnet
-from benchmarks.cells import notebook_names
+from tools.notebook import notebook_names
 
 # The cells that it takes, by a line of each.
-CELLS = ('ctx = utils.try_gpu()', 'class DenseLayer(', 'def correlation(', 'def fit(net',
+CELLS = ('ctx = utils.try_gpu()', 'class DenseLayer(', 'def correlation(', 'NETS = ',
          'def bare_shortcut(', 'def random_direction(')
 
 
@@ -20,11 +20,11 @@ def names():
 
 
 def stored(name):
-    return ROOT / 'models' / f'{name}.params'
+    return ROOT / 'records' / 'nets_07' / f'{name}.params'
 
 
 def load(names, name):
-    net = names['new_net'](*names['NETS'][name], seed=0)
+    net = utils.init_net(resnet.cifar_net(*names['NETS'][name]), seed=0)
     net.load_parameters(str(stored(name)), ctx=names['ctx'], cast_dtype=True)
     return net
 
@@ -39,7 +39,7 @@ def small_net(names):
 
 
 def test_stored_nets_are_small():
-    files = list((ROOT / 'models').glob('*.params'))
+    files = list((ROOT / 'records' / 'nets_07').glob('*.params'))
     assert files and sum(path.stat().st_size for path in files) <= 5_000_000
 
 

@@ -9,7 +9,7 @@ from mxnet import init, nd
 from mxnet.gluon import nn
 from rules import ROOT
 
-from benchmarks.cells import notebook_names
+from tools.notebook import notebook_names
 
 NETS = ('VGG', 'ResNet', 'Inception', 'Inception-ResNet', 'Xception', 'MobileNet')
 # The cells that it takes, by a line of each; none of them trains.
@@ -125,7 +125,7 @@ def test_search_finds_the_nearest_widths(names):
 
 
 def test_record_has_four_seeds_of_every_net():
-    record = json.loads((ROOT / 'benchmarks' / 'seeds_08.json').read_text())
+    record = json.loads((ROOT / 'records' / 'seeds_08.json').read_text())
     assert set(record['runs']) == set(record['images_a_second']) == set(NETS)
     for runs in record['runs'].values():
         seeds = [r['seed'] for r in runs if r['learning_rate'] == record['learning_rate']]

@@ -10,12 +10,12 @@ from mxnet import nd
 from mxnet.gluon.model_zoo import vision
 from rules import ROOT
 
-from benchmarks.cells import NOTEBOOKS, notebook_names
+from tools.notebook import NOTEBOOKS, notebook_names
 
 NAME = '10_transfer_learning'
 # The cells that it takes, by a line of each.
-CELLS = ('ctx = utils.try_gpu()', 'def new_net(', 'def fit(', 'def learn(', 'def zoo_features(',
-         'def for_imagenet(')
+CELLS = ('ctx = utils.try_gpu()', 'def new_net(', 'def train_steps(', 'def learn(',
+         'def zoo_features(', 'def for_imagenet(')
 FROZEN = ('frozen', 'frozen by grad_req', 'frozen by the trainer')
 
 
@@ -159,7 +159,7 @@ def test_output_layer_learns_from_the_zoo_s_features(names, data):
 
 
 def test_record_is_complete():
-    record = json.loads((ROOT / 'benchmarks' / 'seeds_10.json').read_text())
+    record = json.loads((ROOT / 'records' / 'seeds_10.json').read_text())
     assert record['seeds'] == [0, 1, 2]
     first, second = record['runs']['first six'], record['runs']['last six']
     for method in ('from scratch', 'frozen', 'fine-tuned'):

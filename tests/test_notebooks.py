@@ -16,10 +16,13 @@ from rules import (
     notebook_definitions,
     rendered,
 )
-from run_notebooks import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW
 
-NOTEBOOKS = sorted((ROOT / 'notebooks').glob('*.ipynb'))
-DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('data/*/*.md'), *ROOT.glob('models/*.md'),
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW
+from tools.notebook import NOTEBOOKS as FOLDER
+
+NOTEBOOKS = sorted(FOLDER.glob('*.ipynb'))
+DOCUMENTS = sorted([*ROOT.glob('*.md'), *ROOT.glob('data/*/*.md'), *ROOT.glob('records/*.md'),
+                    *ROOT.glob('benchmarks/*.md'), *ROOT.glob('docs/*.md'),
                     *ROOT.glob('assignments/*.md')])
 
 
@@ -244,8 +247,8 @@ BREACHES = [
     ('rule_figures_described', source(4, FIGURE.replace('**Figure', 'Figure'))),
     ('rule_links', replaced(0, 'data.txt', 'missing.txt')),
     ('rule_links', replaced(0, '#Check-yourself', '#No-such-heading')),
-    ('rule_same_as_resnet', redefine),
-    ('rule_same_as_resnet', change_table),
+    ('rule_same_as_kept', redefine),
+    ('rule_same_as_kept', change_table),
 ]
 
 

@@ -8,9 +8,10 @@ import sys
 import nbformat
 import numpy as np
 import pytest
-from front_picture import PICTURE, from_notebook
 from PIL import Image, ImageDraw
 from rules import ROOT
+
+from tools.front_picture import PICTURE, from_notebook
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mxnet import autograd, nd
 from mxnet.gluon import nn
-from test_seed_lesson import STAGES
+from test_original_lesson import STAGES
 
 from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net
 
@@ -217,7 +217,7 @@ def test_resnet_prints_nothing_by_default(capsys):
     assert capsys.readouterr().out == ''
 
 
-def test_global_pooling_equals_the_seeds_pooling_at_96_pixels():
+def test_global_pooling_equals_the_lessons_pooling_at_96_pixels():
     net = ResNet(10)
     net.initialize(mx.init.Xavier())
     features = nd.random.uniform(shape=(2, 1, 96, 96))

@@ -1,13 +1,10 @@
-"""tools/run_notebooks.py on tiny notebooks, and the messages of tools/setup.sh."""
-import os
-import shutil
-import subprocess
-
+"""tools/run_notebooks.py and tools/notebook.py on tiny notebooks."""
 import nbformat
 import pytest
-import run_notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from rules import ROOT
+
+from tools import run_notebooks
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells, read
 
 
 @pytest.fixture
@@ -32,7 +29,7 @@ def run(root, *arguments):
 
 def outputs(path):
     """The outputs of a notebook's code cells."""
-    return [cell.outputs for cell in run_notebooks.code_cells(nbformat.read(path, 4))]
+    return [cell.outputs for cell in code_cells(read(path))]
 
 
 def test_failure_is_reported_and_the_next_notebook_runs(root, capsys):
@@ -86,8 +83,8 @@ def test_in_place_stores_what_is_the_same_everywhere(root):
     assert run(root, '--in-place') == 0
 
     nb = nbformat.read(path, 4)
-    assert nb.metadata == {'kernelspec': run_notebooks.KERNELSPEC,
-                           'language_info': run_notebooks.LANGUAGE_INFO}
+    assert nb.metadata == {'kernelspec': KERNELSPEC,
+                           'language_info': LANGUAGE_INFO}
     assert [cell.execution_count for cell in nb.cells] == [1, 2, 3, 4]
     assert [cell.metadata for cell in nb.cells] == [{'tags': ['headline']}, {}, {}, {}]
     assert [output.text for output in nb.cells[0].outputs] == ['one\ntwo\n']
@@ -135,58 +132,3 @@ def test_dead_kernel_is_reported(root, capsys):
     store(root, '01_a', new_code_cell('import os\nos._exit(1)'))
     assert run(root) == 1
     assert 'the kernel died, most often for want of memory' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(('system', 'machine', 'message', 'way_out'), [
-    ('Darwin', 'arm64', 'MXNet has no build for Apple silicon', 'Rosetta'),
-    ('MINGW64_NT-10.0', 'x86_64', 'MXNet 1.9.1 has no build for Windows', 'WSL'),
-    ('Linux', 'riscv64', 'MXNet 1.9.1 has no build for Linux on riscv64', 'x86-64 or aarch64'),
-])
-def test_set_up_names_the_way_out_of_an_unsupported_platform(
-        tmp_path, system, machine, message, way_out):
-    uname = tmp_path / 'uname'
-    uname.write_text(f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {machine}\n')
-    uname.chmod(0o755)
-    env = {'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
-    done = subprocess.run([ROOT / 'tools/setup.sh'], env=env, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert message in done.stderr and way_out in done.stderr and 'Binder' in done.stderr
-
-
-@pytest.mark.parametrize('platform', ['Linux aarch64', 'Darwin x86_64'])
-def test_set_up_for_a_gpu_names_the_platforms_that_have_none(tmp_path, platform):
-    uname = tmp_path / 'uname'
-    system, machine = platform.split()
-    uname.write_text(f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {machine}\n')
-    uname.chmod(0o755)
-    env = {'PATH': f'{tmp_path}:{os.environ["PATH"]}'}
-    done = subprocess.run([ROOT / 'tools/setup.sh', 'gpu'], env=env, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "MXNet's CUDA build is for Linux x86-64 only" in done.stderr
-
-
-def test_set_up_on_aarch64_gives_mxnet_another_blas(tmp_path):
-    bin, libs = tmp_path / 'bin', tmp_path / '.venv/lib/python3.11/site-packages'
-    for folder in (bin, tmp_path / '.venv/bin', libs / 'mxnet', libs / 'scipy.libs'):
-        folder.mkdir(parents=True)
-    shutil.copytree(ROOT / 'tools', tmp_path / 'tools')
-    (libs / 'scipy.libs/libopenblasp-r0-1.so').write_text('OpenBLAS')
-    for name, body in [(bin / 'uname', '[ "$1" = -s ] && echo Linux || echo aarch64'),
-                       (bin / 'uv', 'true'), (tmp_path / '.venv/bin/python', 'true')]:
-        name.write_text(f'#!/bin/sh\n{body}\n')
-        name.chmod(0o755)
-    env = {'PATH': f'{bin}:{os.environ["PATH"]}'}
-    subprocess.run([tmp_path / 'tools/setup.sh'], env=env, check=True, capture_output=True)
-    for name in ('libarmpl_lp64_mp.so', 'libamath.so', 'libastring.so'):
-        assert (libs / 'mxnet' / name).read_text() == 'OpenBLAS'
-
-
-def test_set_up_without_python_names_the_way_out(tmp_path):
-    (tmp_path / 'dirname').symlink_to('/usr/bin/dirname')
-    (tmp_path / 'tools').mkdir()
-    script = tmp_path / 'tools' / 'uv.sh'
-    script.write_bytes((ROOT / 'tools/uv.sh').read_bytes())
-    done = subprocess.run(['/bin/sh', script, '--version'], env={'PATH': str(tmp_path)},
-                          capture_output=True, text=True)
-    assert done.returncode == 1
-    assert 'no Python 3.8 or newer, and no uv' in done.stderr and 'https://' in done.stderr

@@ -2,8 +2,9 @@
 import subprocess
 
 import pytest
-import urls
 from rules import ROOT
+
+from tools import urls
 
 BADGE = 'x](https://mybinder.org/v2/gh/{}/HEAD?labpath=notebooks/01_a.ipynb)'
 LINKS = [BADGE, 'git clone https://github.com/{}.git', 'https://github.com/{}/issues)',

@@ -475,7 +475,7 @@ def test_nan_that_neither_loss_nor_gradient_shows_stops_the_training_after_the_e
         fit(net, toy_data(8))
 
 
-def test_training_prints_the_lines_of_the_seed_lesson(capsys):
+def test_training_prints_the_lines_of_the_original_lesson(capsys):
     history = fit(toy_net(), toy_data(10), num_epochs=2)
     printed = capsys.readouterr()
     start, *epochs = printed.out.splitlines()
@@ -497,6 +497,43 @@ def trained_on_images(seed):
     net.hybridize(static_alloc=True, static_shape=True)
     history = fit(net, data[0], num_epochs=2, test_data=data[1])
     return without_time(history), values(net)
+
+
+def small_net(seed=0):
+    return utils.init_net(cifar_net(8, PlainBlock), seed)
+
+
+def test_a_seed_decides_all_weights_and_the_net_is_compiled():
+    x = nd.random.uniform(shape=(2, 1, 14, 14))
+    same, again, other = (small_net(seed)(x).asnumpy() for seed in (0, 0, 1))
+    assert np.array_equal(same, again) and not np.array_equal(same, other)
+    net = small_net()
+    net(x)
+    assert net._active and all(dict(net._flags)[name] for name in ('static_alloc', 'static_shape'))
+    weight = net[3].body[0].weight.data().asnumpy()
+    assert weight.std() == pytest.approx((2 / (16 * 9)) ** 0.5, rel=0.05)  # He's
+
+
+def test_fit_is_the_recipe_written_out(capsys):
+    data = utils.load_data_fashion_mnist(32, resize=14, train_size=96, test_size=32)
+    history = utils.fit(small_net(), *data, epochs=2, learning_rate=0.05)
+    assert capsys.readouterr().out == ''
+    net = small_net()
+    # Three steps of warm-up to 0.05, then half a cosine down to 0.
+    rates = [0.05 / 3, 0.1 / 3, 0.05, 0.0375, 0.0125, 0]
+    trainer = gluon.Trainer(net.collect_params(), 'sgd', {'momentum': 0.9, 'learning_rate': 0.})
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    for epoch in range(2):
+        losses = []
+        for x, y in data[0]:
+            with autograd.record():
+                value = loss(net(x), y)
+            value.backward()
+            trainer.set_learning_rate(rates.pop(0))
+            trainer.step(len(x))
+            losses += value.asnumpy().tolist()
+        assert history[epoch]['loss'] == pytest.approx(np.mean(losses), rel=1e-4)
+    assert not rates and len(history) == 2
 
 
 def test_training_repeats_bit_for_bit_under_one_seed():

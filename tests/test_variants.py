@@ -233,7 +233,7 @@ def test_gradient_reaches_the_first_of_1001_layers():
 
 
 def test_record_holds_every_variant_from_three_seeds():
-    record = json.loads((ROOT / 'benchmarks' / 'seeds_06.json').read_text('utf-8'))
+    record = json.loads((ROOT / 'records' / 'seeds_06.json').read_text('utf-8'))
     gates = [f'{gate} gate, b = 0' for gate in ('exclusive', 'shortcut-only')]
     wanted = {f'{name}, learning rate 0.02' for name in [*SHORTCUTS, *gates, *ORDERS]}
     wanted |= {f'{name}, learning rate 0.1' for name in ORDERS}

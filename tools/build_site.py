@@ -6,7 +6,7 @@ Nothing is executed. The pages' sources are copied to build/site-source and ther
 - pictures get the words below them as their alternative text,
 - pictures from other hosts (badges) become words, because a page loads nothing from elsewhere.
 
-Then Sphinx, with the settings in site/conf.py, makes HTML of them.
+Then Sphinx, with the settings in docs/conf.py, makes HTML of them.
 """
 import importlib.util
 import os
@@ -19,7 +19,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
-from urls import repository
+
+from tools.urls import repository
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r'(?<=\]\()[^()\s]+(?=\))|(?<=href=")[^"]+(?=")|(?<=src=")[^"]+(?=")')
@@ -30,9 +31,10 @@ MATHJAX = ('es5/tex-chtml.js', 'es5/output/chtml/fonts/woff-v2')
 
 
 def pages(root):
-    """What becomes a page: the README, the other texts at the root, and the notebooks."""
-    texts = sorted(path for path in root.glob('*.md') if path.name != 'README.md')
-    return [root / 'README.md', *texts, *sorted(root.glob('notebooks/*.ipynb'))]
+    """What becomes a page: the README, the other texts at the root and in docs/, notebooks."""
+    texts = [path for path in root.glob('*.md') if path.name != 'README.md']
+    return [root / 'README.md', *sorted(texts), *sorted(root.glob('docs/*.md')),
+            *sorted(root.glob('notebooks/*.ipynb'))]
 
 
 def on_github(target, fragment, root):
@@ -146,7 +148,7 @@ def main(root=ROOT):
     write_sources(root, source)
     copy_mathjax(source / '_mathjax' / 'mathjax')
     status = subprocess.call([
-        sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'site', '-q', '-E',
+        sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'docs', '-q', '-E',
         '-W', '--keep-going', '-d', root / 'build' / 'site-doctrees', source, site])
     # What a reader downloads is the notebook as it is in the repository.
     for path in root.glob('notebooks/*.ipynb'):

@@ -43,7 +43,7 @@ def resolve(packages):
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / 'base.in'
         wanted.write_text('\n'.join(packages))
-        done = subprocess.run([ROOT / 'tools/uv.sh', 'pip', 'compile', '--quiet', wanted,
+        done = subprocess.run([ROOT / 'tools/env.sh', 'uv', 'pip', 'compile', '--quiet', wanted,
                                ROOT / 'requirements.txt', '--python-version', '3.11',
                                '--python-platform', 'x86_64-unknown-linux-gnu'],
                               stdout=subprocess.DEVNULL)

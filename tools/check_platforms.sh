@@ -1,5 +1,5 @@
 #!/bin/sh
-# Whether the locks can be installed where README.md says so: each package has a wheel there.
+# Whether the locks can be installed where docs/install.md says so: each package has a wheel there.
 # `make check-platforms` calls it. Resolves only, installs nothing; needs the network.
 set -u
 cd "$(dirname "$0")/.."
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 resolves() {  # PLATFORM FILE...
     platform=$1
     shift
-    tools/uv.sh pip compile --quiet --python-version 3.11 --python-platform "$platform" \
+    tools/env.sh uv pip compile --quiet --python-version 3.11 --python-platform "$platform" \
         --only-binary :all: "$@" >/dev/null 2>build/check_platforms.log
 }
 
@@ -23,7 +23,7 @@ for platform in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-apple-
     fi
 done
 
-if resolves x86_64-unknown-linux-gnu requirements-gpu.txt -c requirements.txt; then
+if resolves x86_64-unknown-linux-gnu requirements/gpu.txt -c requirements.txt; then
     echo "x86_64-unknown-linux-gnu, GPU: every package has a wheel"
 else
     status=1
@@ -31,13 +31,13 @@ else
     cat build/check_platforms.log
 fi
 
-# The platforms for which README.md offers a way round: should one resolve, it has to be rewritten.
+# The platforms for which docs/install.md offers a way round: should one resolve, it has to be rewritten.
 for platform in aarch64-apple-darwin x86_64-pc-windows-msvc; do
     if resolves "$platform" requirements.txt; then
         status=1
-        echo "$platform: INSTALLABLE, which README.md denies"
+        echo "$platform: INSTALLABLE, which docs/install.md denies"
     elif grep -q 'mxnet' build/check_platforms.log; then
-        echo "$platform: no wheel of MXNet, as README.md says"
+        echo "$platform: no wheel of MXNet, as docs/install.md says"
     else
         status=1
         echo "$platform: not resolved, for another reason than MXNet"

@@ -12,7 +12,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 SITE = Path(sysconfig.get_path('purelib'))
 DRIVER = 'libcuda.so.1'  # comes with NVIDIA's driver, never with a wheel
 NO_DRIVER = f"""
@@ -62,7 +61,6 @@ def link_driver(site, path):
 
 def gpus():
     """The GPUs that MXNet can use."""
-    sys.path.append(str(ROOT))
     import utils  # late: it imports MXNet, which fails without the libraries
 
     return [device for device in utils.try_all_gpus() if device.device_type == 'gpu']
@@ -76,7 +74,7 @@ def main(site=SITE):
     if missing:
         print(f'\nNot found: {", ".join(missing)}.\nlibgomp and libquadmath come from the system '
               '(Debian, Ubuntu: sudo apt install libgomp1 libquadmath0),\nthe others from '
-              'requirements-gpu.txt.', file=sys.stderr)
+              'requirements/gpu.txt.', file=sys.stderr)
         return 1
     print(f'{len(libraries)} libraries of MXNet and CUDA: all that they need is here', flush=True)
     if not (path := driver()):

@@ -1,21 +1,20 @@
 """Executes notebooks in order, and reports how each one went.
 
-    run_notebooks.py [NB ...]             into build/: an executed copy and an HTML page of each
-    run_notebooks.py --in-place [NB ...]  back into notebooks/, for authors
+    python -m tools.run_notebooks [NB ...]             into build/: executed copies, HTML pages
+    python -m tools.run_notebooks --in-place [NB ...]  back into notebooks/, for authors
 
 NB is how a notebook's name begins: 04, or 04_fashion_mnist. Without it, all are executed.
 """
 
 import argparse
 import os
+import re
 import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-import nbformat
 import psutil
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
@@ -25,14 +24,12 @@ from nbclient.util import ensure_async, run_sync
 from nbconvert import HTMLExporter
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
+from scripts.files import whole
+from tools import notebook as stored
+from tools.notebook import ROOT, code_cells
+
 CELL_TIMEOUT = 600  # seconds
 MAX_MB = 1200  # what Binder is sure to have room for, with JupyterLab beside it
-
-# What a stored notebook says of its kernel: nothing that differs between machines.
-KERNELSPEC = {'display_name': 'Python 3 (ipykernel)', 'language': 'python', 'name': 'python3'}
-LANGUAGE_INFO = {'name': 'python', 'pygments_lexer': 'ipython3'}
-WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json'
 
 
 class NotebookError(Exception):
@@ -48,30 +45,6 @@ class Result:
     peak_mb: str
     headline: str
     failed: bool
-
-
-def select(folder, prefixes):
-    """The notebooks of `folder` whose names begin with one of `prefixes`; all without any."""
-    paths = sorted(folder.glob('*.ipynb'))
-    if not paths:
-        sys.exit(f'There is no notebook in {folder}.')
-    for prefix in prefixes:
-        if not any(path.name.startswith(prefix) for path in paths):
-            names = '\n  '.join(path.name for path in paths)
-            sys.exit(f"No notebook's name begins with '{prefix}'. There are:\n  {names}")
-    return [path for path in paths if not prefixes or path.name.startswith(tuple(prefixes))]
-
-
-def code_cells(notebook):
-    """The code cells, in order."""
-    return [cell for cell in notebook.cells if cell.cell_type == 'code']
-
-
-def clear(notebook):
-    """Removes every output, so that none of an earlier run can pass for one of this run."""
-    for cell in code_cells(notebook):
-        cell.outputs = []
-        cell.execution_count = None
 
 
 def execute(notebook, folder, name):
@@ -163,32 +136,6 @@ def peak_memory(client):
     return float(kilobytes.strip("'")) / 1024
 
 
-def normalise(notebook):
-    """Reduces `notebook` to what is the same on every machine."""
-    notebook.metadata = nbformat.from_dict(
-        {'kernelspec': KERNELSPEC, 'language_info': LANGUAGE_INFO}
-    )
-    for cell in notebook.cells:
-        tags = cell.metadata.get('tags')
-        cell.metadata = nbformat.from_dict({'tags': tags} if tags else {})
-    for cell in code_cells(notebook):
-        # A widget lives in a kernel; stored, it is an empty placeholder.
-        outputs = [output for output in cell.outputs if WIDGET_VIEW not in output.get('data', {})]
-        cell.outputs = merge_streams(outputs)
-
-
-def merge_streams(outputs):
-    """Joins neighbouring pieces of one stream: where they break is chance."""
-    merged = []
-    for output in outputs:
-        last = merged[-1] if merged else None
-        if last and last.output_type == output.output_type == 'stream' and last.name == output.name:
-            last.text += output.text
-        else:
-            merged.append(output)
-    return merged
-
-
 def refuse_debris(notebook):
     """Stops where an output should not be stored: warnings, and what a progress bar leaves."""
     for cell in code_cells(notebook):
@@ -216,43 +163,51 @@ def headline(notebook):
     return lines[-1].strip() if lines else '-'
 
 
-def write(path, text):
-    """Writes a file whole or not at all."""
-    unfinished = path.with_name(f'.{path.name}.tmp')
-    unfinished.write_text(text, encoding='utf-8')
-    os.replace(unfinished, path)
-
-
 def write_copies(notebook, name, build):
     """Writes the executed notebook and its HTML page."""
     build.mkdir(exist_ok=True)
-    write(build / f'{name}.ipynb', nbformat.writes(notebook) + '\n')
+    stored.write(build / f'{name}.ipynb', notebook)
     page, _ = HTMLExporter().from_notebook_node(notebook, {'metadata': {'name': name}})
-    write(build / f'{name}.html', page)
+    with whole(build / f'{name}.html') as file:
+        file.write(page)
 
 
 def run(path, in_place, build):
     """Executes one notebook, writes what came of it, and returns its row of the table."""
-    notebook = nbformat.read(path, as_version=4)
-    clear(notebook)
-    print(f'{path.stem}: {len(code_cells(notebook))} cells', flush=True)
+    notebook = stored.read(path)
+    stored.clear(notebook)
     start, peak, error = time.perf_counter(), '-', None
     try:
         peak = f'{execute(notebook, path.parent, path.stem):.0f}'
-        normalise(notebook)
+        stored.normalise(notebook)
         if in_place:
             if float(peak) > MAX_MB:
                 raise NotebookError(f'it took {peak} MB of memory; Binder wants at most {MAX_MB}')
             refuse_debris(notebook)
-            write(path, nbformat.writes(notebook) + '\n')
+            stored.write(path, notebook)
     except NotebookError as problem:
         error = problem
     if not in_place:
         write_copies(notebook, path.stem, build)
     minutes = (time.perf_counter() - start) / 60
-    outcome = f'FAILED, {error}' if error else f'done in {minutes:.1f} min'
-    print(f'{path.stem}: {outcome}', flush=True)
-    return Result(path.stem, minutes, peak, 'FAILED' if error else headline(notebook), bool(error))
+    return Result(path.stem, minutes, peak, f'FAILED, {error}' if error else headline(notebook),
+                  bool(error))
+
+
+def expected_minutes(root):
+    """{name of a notebook: minutes} by the table of README.md, from which the rest is estimated."""
+    readme = root / 'README.md'
+    text = readme.read_text(encoding='utf-8') if readme.is_file() else ''
+    rows = re.findall(r'^\|[^|]*\(notebooks/(\w+)\.ipynb\)[^|]*\|[^|]*\| ([\d.]+) \|', text, re.M)
+    return {name: float(minutes) for name, minutes in rows}
+
+
+def still_to_come(names, done, expected):
+    """The minutes that `names` will take, at the pace of the results `done`; None if unknown."""
+    if not all(expected.get(name) for name in [*names, *(row.name for row in done)]):
+        return None
+    pace = sum(row.minutes for row in done) / sum(expected[row.name] for row in done)
+    return pace * sum(expected[name] for name in names)
 
 
 def table(results):
@@ -260,22 +215,39 @@ def table(results):
     width = max(len(result.name) for result in results)
     lines = [f'{"notebook":{width}}  minutes  peak MB  headline']
     for row in results:
-        lines.append(f'{row.name:{width}}  {row.minutes:7.1f}  {row.peak_mb:>7}  {row.headline}')
+        outcome = 'FAILED' if row.failed else row.headline
+        lines.append(f'{row.name:{width}}  {row.minutes:7.1f}  {row.peak_mb:>7}  {outcome}')
     return '\n'.join(lines)
+
+
+def run_all(paths, in_place, root):
+    """Runs the notebooks one after the other, and says of each what came of it; the results."""
+    expected, results = expected_minutes(root), []
+    for number, path in enumerate(paths, start=1):
+        about = f', some {expected[path.stem]:g} min' if path.stem in expected else ''
+        print(f'{path.stem}: running{about} …', flush=True)
+        results.append(run(path, in_place, root / 'build'))
+        row, rest = results[-1], [later.stem for later in paths[number:]]
+        minutes = still_to_come(rest, results, expected) if rest else None
+        more = f'; some {minutes:.0f} min to come' if minutes else ''
+        print(f'{row.name}: {row.headline} ({row.minutes:.1f} min{more})', flush=True)
+    return results
 
 
 def main(arguments, root=ROOT):
     """Runs what the command line asks for; returns the exit status."""
-    parser = argparse.ArgumentParser(description='Execute notebooks in order.')
+    parser = argparse.ArgumentParser(prog='python -m tools.run_notebooks',
+                                     description='Execute notebooks in order.')
     parser.add_argument('nb', nargs='*', help="how a notebook's name begins, such as 04")
     parser.add_argument('--in-place', action='store_true', help='store the outputs in notebooks/')
     options = parser.parse_args(arguments)
 
-    paths = select(root / 'notebooks', options.nb)
-    results = [run(path, options.in_place, root / 'build') for path in paths]
+    paths = stored.select(root / 'notebooks', options.nb)
+    results = run_all(paths, options.in_place, root)
     print(f'\n{table(results)}')
     if not options.in_place:
-        print(f'\nThe executed notebooks and their HTML pages are in {root / "build"}')
+        pages = ', '.join(f'{row.name}.html' for row in results)
+        print(f'\nThe pages with all pictures are in {root / "build"}: {pages}')
     return int(any(result.failed for result in results))
 
 

@@ -1,6 +1,6 @@
 """Which recipe makes the most of 75 s? Notebook 04's, changed in one thing after another.
 
-    .venv/bin/python benchmarks/search_04.py
+    .venv/bin/python -m records.search_04
 
 About 40 minutes on two cores. Each recipe trains on (some of) 55,000 of the training images and
 is judged by the other 5,000. Only the winner, over three seeds, is then tested on the 10,000 test
@@ -13,17 +13,15 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
-import numpy as np  # noqa: E402
-from mxnet import gluon, init, nd  # noqa: E402
-from mxnet.gluon import nn  # noqa: E402
-from mxnet.lr_scheduler import CosineScheduler  # noqa: E402
+import numpy as np
+from mxnet import gluon, init, nd
+from mxnet.gluon import nn
+from mxnet.lr_scheduler import CosineScheduler
 
-from benchmarks.record import write  # noqa: E402
-from resnet import ResNet  # noqa: E402
+from resnet import ResNet
+from tools.record import write
 
 TRAIN, VALIDATION = 55_000, 5_000
 # sizes: of the images, one an epoch. warmup, final: shares of the steps and of the learning rate.
@@ -61,7 +59,7 @@ RECIPES = {
     "together, the paper's stem, 28 px, learning rate 0.1": {
         **TOGETHER, 'images': 32_500, 'sizes': [28, 28], 'stem': 'paper', 'learning_rate': 0.1},
 }
-BUDGET = 75.1  # seconds of a whole job: the seed lesson's epoch on its GPU
+BUDGET = 75.1  # seconds of a whole job: the original lesson's epoch on its GPU
 FINALISTS = 3  # best recipes that are run from two more seeds
 
 
@@ -138,7 +136,7 @@ def train(recipe, seed, part):
 
 def run(name, seed, part):
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, __file__, name, str(seed), part], text=True,
+    done = subprocess.run([sys.executable, '-m', __spec__.name, name, str(seed), part], text=True,
                           stdout=subprocess.PIPE)
     seconds = time.perf_counter() - start
     if done.returncode:
@@ -169,7 +167,7 @@ def main():
         if not any(one['recipe'] == name and one['seed'] == seed and f'{part}_acc' in one
                    for one in runs):
             runs.append(run(name, seed, part))
-            write('search_04', base=BASE, recipes=RECIPES, runs=runs)
+            write(__file__, base=BASE, recipes=RECIPES, runs=runs)
 
     for name in RECIPES:
         run_once(name, 0)

@@ -1,28 +1,27 @@
-"""Run the seed lesson's own cells in full, once, and record what they print.
+"""Run the original lesson's own cells in full, once, and record what they print.
 
 60,000 images at 96 px, one epoch, batch 64, SGD 0.05, Xavier; about ten minutes on two cores.
 Notebook 04 shows the result beside its own.
 
-    .venv/bin/python benchmarks/seed_recipe.py
+    .venv/bin/python -m records.original_lesson
 """
 import contextlib
 import io
 import sys
 from pathlib import Path
 
+import utils  # before mxnet, for its threads
+
+from tools.record import write
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
-
-from benchmarks.record import write  # noqa: E402
-
 SEED = 0
 
 
 def lesson_names(*cells):
     """What the lesson's code cells of these numbers define; it has 1 to 6, and 6 trains."""
-    names = {'__name__': 'seed_lesson'}
-    source = (ROOT / 'tests' / 'seed_lesson.py').read_text()
+    names = {'__name__': 'original_lesson'}
+    source = (ROOT / 'tests' / 'original_lesson.py').read_text()
     for number, cell in enumerate(source.split('# %% ')[1:], start=1):
         if number in cells:
             exec(cell.partition('\n')[2], names)
@@ -44,7 +43,7 @@ def main():
     utils.seed_everything(SEED)
     with contextlib.redirect_stdout(Tee()) as printed:
         lesson_names(1, 2, 3, 4, 5, 6)
-    write('seed_recipe', seed=SEED, printed=printed.getvalue().splitlines(), history=histories[0])
+    write(__file__, seed=SEED, printed=printed.getvalue().splitlines(), history=histories[0])
 
 
 if __name__ == '__main__':

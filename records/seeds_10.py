@@ -6,25 +6,22 @@ over the seeds is best on held-out images is also run for the other choice of cl
 scratch and frozen, for four times as many steps. The other ways to freeze run at frozen's rate
 only. About fifteen minutes on one core.
 
-    .venv/bin/python benchmarks/seeds_10.py
+    .venv/bin/python -m records.seeds_10
 """
 import contextlib
 import itertools
-import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from benchmarks.cells import notebook_names  # noqa: E402
-from benchmarks.record import write  # noqa: E402
+from tools.notebook import notebook_names
+from tools.record import write
 
 # The cells that it takes, by a line of each.
-CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def new_net(', 'def fit(', 'def learn(')
+CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def new_net(', 'def train_steps(',
+         'def learn(')
 SEEDS, RATES, STEPS = (0, 1, 2), (0.01, 0.03, 0.1, 0.3), 200
 BN_METHODS = ('frozen by the trainer', 'frozen by grad_req')  # for the first choice only
 LONGER_METHODS = ('from scratch', 'frozen')  # also with four times the steps
@@ -67,7 +64,7 @@ def main():
         if choice == 'first six':
             rows += [run(names, data, bases, method, labels, rates['frozen', labels], STEPS)
                      for method, labels in itertools.product(BN_METHODS, names['LABELS'])]
-    write('seeds_10', seeds=SEEDS, steps=STEPS, runs=runs)
+    write(__file__, seeds=SEEDS, steps=STEPS, runs=runs)
 
 
 if __name__ == '__main__':

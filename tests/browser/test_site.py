@@ -7,7 +7,8 @@ from pathlib import Path
 import checks
 import pytest
 from served import ROOT, SITE
-from urls import repository
+
+from tools.urls import repository
 
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob('*.html')
                if '_static' not in path.parts)

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / 'build' / 'site'
 READY = 'async () => { if (window.MathJax?.startup) await window.MathJax.startup.promise; }'
 

@@ -3,8 +3,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent / 'tools'))
-from urls import repository  # noqa: E402
+sys.path.append(str(HERE.parent))
+from tools.urls import repository  # noqa: E402
 
 project = html_title = 'ResNet notebooks'
 language = 'en'

@@ -7,29 +7,34 @@ from pathlib import Path
 
 import mxnet as mx
 
+from scripts.files import whole
+
 
 def processor():
+    """The processor's name, as far as the system tells it."""
     info = Path('/proc/cpuinfo')  # not on macOS or Windows; on Arm without a model name
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.split(': ')[1] for line in lines if line.startswith('model name')]
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def write(name, command=None, versions=None, **results):
-    """Write `results` to benchmarks/<name>.json, with command, date, machine and versions.
+def write(script, name=None, command=None, versions=None, **results):
+    """Write `results` beside `script`, as <name>.json, with command, date, machine and versions.
 
-    command: None for `python benchmarks/<name>.py`. versions: of more than Python and MXNet.
-    Returns the whole record.
+    script: the file that measured, `__file__`. name: None for the script's own. command: None for
+    `python -m <folder>.<script>`. versions: of more than Python and MXNet. Returns the record.
     """
+    script = Path(script).resolve()
     record = {
-        'command': command or f'python benchmarks/{name}.py',
+        'command': command or f'python -m {script.parent.name}.{script.stem}',
         'date': datetime.date.today().isoformat(),
         'machine': f'{processor()}, OMP_NUM_THREADS={os.environ["OMP_NUM_THREADS"]}',
         'versions': {'python': platform.python_version(), 'mxnet': mx.__version__,
                      **(versions or {})},
         **results,
     }
-    path = Path(__file__).with_name(f'{name}.json')
-    path.write_text(json.dumps(record, indent=2) + '\n')
-    print(f'wrote {path.relative_to(path.parent.parent)}')
+    path = script.with_name(f'{name or script.stem}.json')
+    with whole(path) as file:
+        file.write(json.dumps(record, indent=2) + '\n')
+    print(f'wrote {path.parent.name}/{path.name}')
     return record

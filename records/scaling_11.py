@@ -2,7 +2,7 @@
 
 About two minutes on two cores. Notebook 11 shows the result, and holds its model against it.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/scaling_11.py
+    OMP_NUM_THREADS=1 .venv/bin/python -m records.scaling_11
 """
 import json
 import os
@@ -12,16 +12,16 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT), str(ROOT / 'scripts')]
-import utils  # noqa: E402  before mxnet, for its threads
+sys.path.append(str(ROOT / 'scripts'))
+import utils  # before mxnet, for its threads
 
-import mxnet as mx  # noqa: E402
-from mxnet import gluon, nd  # noqa: E402
+import mxnet as mx
+from mxnet import gluon, nd
 
-import resnet  # noqa: E402
-import train  # noqa: E402
-from benchmarks.record import write  # noqa: E402
-from benchmarks.steps import step_seconds  # noqa: E402
+import resnet
+import train
+from tools.record import write
+from tools.steps import step_seconds
 
 MEGABYTES, SIZE, ROUNDS = (1, 4, 16, 64), 28, 3
 BATCH = 32  # of each worker
@@ -76,8 +76,9 @@ def worker(kind, batch_size):
 def measure(workers, kind, batch_size=BATCH, threads=1):
     """The result of worker 0 of so many; for None, of a process that is no worker."""
     launcher = [sys.executable, str(ROOT / 'scripts' / 'launch_local.py'), str(workers), '--']
+    command = [sys.executable, '-m', __spec__.name, kind, str(batch_size)]
     done = subprocess.run(
-        [*(launcher if workers else []), sys.executable, __file__, kind, str(batch_size)],
+        [*(launcher if workers else []), *command],
         env={**os.environ, 'OMP_NUM_THREADS': str(threads)}, stdout=subprocess.PIPE, text=True,
         check=True, timeout=300)
     return json.loads(done.stdout.split('result ')[1])
@@ -98,7 +99,7 @@ def main():
     seconds = {name: {size: min(one[size] for one in results) for size in results[0]}
                for name, results in rounds.items() if name.startswith('push')}
     speed = {name: max(results) for name, results in rounds.items() if not name.startswith('push')}
-    write('scaling_11', note='on a machine shared with other jobs; the fastest of all repeats',
+    write(__file__, note='on a machine shared with other jobs; the fastest of all repeats',
           parameters=utils.count_parameters(new_net()), batch_size=BATCH, size=SIZE,
           push_pull_seconds=seconds, images_a_second=speed)
 

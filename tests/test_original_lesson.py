@@ -16,7 +16,7 @@ from rules import ROOT
 
 import resnet
 
-CELLS = re.split(r'^# %% In \[\d\]\n', (ROOT / 'tests/seed_lesson.py').read_text('utf-8'),
+CELLS = re.split(r'^# %% In \[\d\]\n', (ROOT / 'tests/original_lesson.py').read_text('utf-8'),
                  flags=re.MULTILINE)[1:]
 STAGES = ['Block 1 output: (4, 64, 45, 45)',
           'Block 2 output: (4, 64, 22, 22)',
@@ -70,7 +70,7 @@ def test_the_lessons_cells_print_what_the_lesson_shows(lesson):
     assert START.fullmatch(start) and EPOCH.fullmatch(epoch)
 
 
-def seed_classes():
+def lesson_classes():
     space = {}
     for number in (1, 4):
         exec(CELLS[number - 1], space)
@@ -79,22 +79,22 @@ def seed_classes():
 
 def test_our_net_computes_what_the_lessons_net_computes():
     mx.random.seed(0)
-    seeds, ours = seed_classes()['ResNet'](10), resnet.ResNet(10)
+    theirs, ours = lesson_classes()['ResNet'](10), resnet.ResNet(10)
     x = nd.random.uniform(shape=(2, 1, 96, 96))
-    for net in (seeds, ours):
+    for net in (theirs, ours):
         net.initialize(mx.init.Xavier())
         net(x)
-    for theirs, mine in zip(seeds.collect_params().values(), ours.collect_params().values(),
+    for source, target in zip(theirs.collect_params().values(), ours.collect_params().values(),
                             strict=True):
-        mine.set_data(theirs.data())
-    assert np.allclose(ours(x).asnumpy(), seeds(x).asnumpy(), rtol=1e-4, atol=1e-5)
+        target.set_data(source.data())
+    assert np.allclose(ours(x).asnumpy(), theirs(x).asnumpy(), rtol=1e-4, atol=1e-5)
     with autograd.record():
-        assert np.allclose(ours(x).asnumpy(), seeds(x).asnumpy(), rtol=1e-4, atol=1e-5)
+        assert np.allclose(ours(x).asnumpy(), theirs(x).asnumpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope='module')
 def recorded():
-    return json.loads((ROOT / 'benchmarks/seed_recipe.json').read_text('utf-8'))
+    return json.loads((ROOT / 'records/original_lesson.json').read_text('utf-8'))
 
 
 def test_recorded_run_printed_what_the_lesson_shows(recorded):
@@ -120,7 +120,7 @@ def test_recorded_run_is_the_lessons_recipe_in_full(recorded):
 
 
 def test_recorded_run_says_where_it_comes_from(recorded):
-    assert (ROOT / recorded['command'].removeprefix('python ')).is_file()
+    assert recorded['command'] == 'python -m records.original_lesson'
     assert re.fullmatch(r'\d{4}-\d{2}-\d{2}', recorded['date'])
     assert 'OMP_NUM_THREADS=' in recorded['machine']
     assert recorded['versions']['mxnet'] == mx.__version__

@@ -1,19 +1,14 @@
 """Notebook 06's nets of 56 layers, every shortcut and every order, trained from three seeds.
 
-With the notebook's own training cell; about twenty minutes on two cores. The orders are trained
-with two learning rates, because they do not agree on the best.
+On the notebook's own data, by the series' recipe; about twenty minutes on two cores. The orders
+are trained with two learning rates, because they do not agree on the best.
 
-    .venv/bin/python benchmarks/seeds_06.py
+    .venv/bin/python -m records.seeds_06
 """
-import sys
-from pathlib import Path
+import utils  # before mxnet, for its threads
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # noqa: E402  before mxnet, for its threads
-
-from benchmarks.cells import notebook_names  # noqa: E402
-from benchmarks.record import write  # noqa: E402
+from tools.notebook import notebook_names
+from tools.record import write
 
 SEEDS = (0, 1, 2)
 
@@ -28,15 +23,17 @@ def main():
     jobs += [(order, learning_rate, {'order': order})
              for learning_rate in (0.02, 0.1) for order in ORDERS
              if (order, learning_rate) != ('original', 0.02)]  # that is 'identity' above
-    fit, runs = notebook_names('06_shortcuts_and_preactivation', ('def fit(net',))['fit'], {}
+    names, runs = notebook_names('06_shortcuts_and_preactivation', ('sizes = ',)), {}
     for seed in SEEDS:
         for name, learning_rate, variant in jobs:
-            history = fit(cifar_resnet(56, **variant), seed, learning_rate)
+            net = utils.init_net(cifar_resnet(56, **variant), seed)
+            history = utils.fit(net, names['train_data'], names['test_data'],
+                                learning_rate=learning_rate)
             row = {key: history[-1][key] for key in ('loss', 'train_acc', 'test_acc')}
             runs.setdefault(f'{name}, learning rate {learning_rate}', []).append(row)
             print(f'seed {seed}: {name}, {learning_rate}: {utils.final_errors(history)}',
                   flush=True)
-    write('seeds_06', depth=56, seeds=SEEDS, runs=runs)
+    write(__file__, depth=56, seeds=SEEDS, runs=runs)
 
 
 if __name__ == '__main__':

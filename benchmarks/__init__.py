@@ -1,0 +1,1 @@
+"""How fast the series is: `python -m benchmarks.NAME`."""

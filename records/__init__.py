@@ -1,0 +1,1 @@
+"""What notebooks read because it takes too long to run: `python -m records.NAME`."""

@@ -1,0 +1,57 @@
+"""scripts/files.py: a file is written whole or not at all."""
+import os
+import stat
+
+import pytest
+
+from scripts.files import whole
+
+
+def test_new_content_takes_the_place_of_the_old(tmp_path):
+    path = tmp_path / 'é.txt'
+    for text in ('first, é', 'second'):
+        with whole(path) as file:
+            file.write(text)
+            assert not path.exists() or path.read_text('utf-8') != text
+        assert path.read_text('utf-8') == text
+    with whole(path, 'wb') as file:
+        file.write(b'\xff')
+    assert path.read_bytes() == b'\xff'
+    assert os.listdir(tmp_path) == ['é.txt']
+
+
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize('before', [None, 'kept'])
+def test_what_ends_early_leaves_all_as_it_was(tmp_path, error, before):
+    path = tmp_path / 'a.txt'
+    if before:
+        path.write_text(before)
+    with pytest.raises(error), whole(path) as file:
+        file.write('half')
+        raise error
+    assert os.listdir(tmp_path) == (['a.txt'] if before else [])
+    assert not before or path.read_text() == before
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    path = tmp_path / 'a.txt'
+    with whole(path) as one, whole(path) as other:
+        one.write('one')
+        other.write('other')
+    assert path.read_text() == 'one'  # the one that ended last
+    assert os.listdir(tmp_path) == ['a.txt']
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    (tmp_path / 'usual').touch()
+    with whole(tmp_path / 'ours'):
+        pass
+    assert stat.S_IMODE(os.stat(tmp_path / 'ours').st_mode) == stat.S_IMODE(
+        os.stat(tmp_path / 'usual').st_mode)
+
+
+def test_longest_name_and_missing_folder(tmp_path):
+    with whole(tmp_path / ('n' * 255)) as file:
+        file.write('fits')
+    with pytest.raises(FileNotFoundError), whole(tmp_path / 'missing' / 'a.txt'):
+        pass
