@@ -46,8 +46,11 @@ all: run  ## With `run`: every notebook, `make run all`
 lab: $(READY)  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
 	@$(PYTHON) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' $(OPTIONS) notebooks/01_degradation.ipynb
 
-test: $(READY)  ## Unit tests, notebook rules, then every notebook under nbval
-	@$(PYTHON) -m pytest tests notebooks --durations=10 \
+# A process for each core, four at most: with one thread each MXNet's threads never wait for one
+# another. A file, or a notebook with its kernel, stays in one process; the long ones come first.
+test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest notebooks tests --durations=10 \
+	    --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
 	    --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lint: $(READY)  ## Check the style of Python files and notebooks

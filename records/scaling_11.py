@@ -19,7 +19,7 @@ import mxnet as mx
 from mxnet import gluon, nd
 
 import resnet
-import train
+import training
 from tools.record import write
 from tools.steps import step_seconds
 
@@ -56,7 +56,7 @@ def push_and_pull(store, repeats=9):
 def images_a_second(store, batch_size, steps=20):
     """Images of one worker a second in the fastest step, communication included: ResNet-18."""
     net = new_net()
-    trainer = train.new_trainer(net, 0.01, steps, 2, store, store.num_workers)
+    trainer = training.new_trainer(net, 0.01, steps, 2, store, store.num_workers)
     trainer.save_states(os.devnull)
     nd.waitall()
     x, y = nd.random.normal(shape=(batch_size, 1, SIZE, SIZE)), nd.zeros(batch_size)

@@ -5,39 +5,30 @@ MXNet's format), about.json and, to go on training, trainer.states (the optimize
 checksum of each, so that damage is noticed.
 """
 import json
-import os
 import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
+import utils  # noqa: F401  before mxnet, for its threads
+
 import mxnet as mx
 
-import resnet
+from files import whole
+from nets import new_net
 
 FORMAT = 1
-DEPTHS = (18, 34, 50, 101, 152)
-
-
-def new_net(about):
-    """The ResNet that `about` describes, without parameters: (b, 1 or 3, h, w) → (b, classes).
-
-    about: a dictionary with depth (18, 34, 50, 101 or 152), classes (their names) and
-    stride_on_first (see resnet.Bottleneck).
-    """
-    options = {'stride_on_first': True} if about['stride_on_first'] else {}
-    return getattr(resnet, f'resnet{about["depth"]}')(len(about['classes']), **options)
 
 
 def save(path, net, about, trainer=None):
     """Write `net` and the dictionary `about` to `path`, whole or not at all.
 
-    about: what new_net needs, how to prepare a picture (size in pixels, grey, mean and std of each
-    channel), and whatever else JSON can hold. trainer: kept too if given, for resuming.
+    path: a Path. about: what nets.new_net needs, how to prepare a picture (size in pixels, grey,
+    mean and std of each channel), and whatever else JSON can hold. trainer: kept too if given, for
+    resuming.
 
     Raises OSError, for example when the disk is full; an earlier file at `path` is then as it was.
     """
-    unfinished = path.with_name(f'.{path.name}.tmp')
     try:
         with tempfile.TemporaryDirectory() as folder:
             parts = [Path(folder, 'net.params')]
@@ -45,17 +36,12 @@ def save(path, net, about, trainer=None):
             if trainer:
                 parts.append(Path(folder, 'trainer.states'))
                 trainer.save_states(str(parts[1]))
-            with zipfile.ZipFile(unfinished, 'w') as archive:
+            with whole(path, 'wb') as file, zipfile.ZipFile(file, 'w') as archive:
                 archive.writestr('about.json', json.dumps({'format': FORMAT, **about}, indent=2))
                 for part in parts:
                     archive.write(part, part.name)
-        with open(unfinished, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
     except mx.MXNetError as error:  # which is how a full disk shows itself inside MXNet
         raise OSError(f'{path} could not be written: {str(error).splitlines()[0]}') from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load(path, ctx):

@@ -4,12 +4,10 @@ Whatever format, colours and size a file has, what comes out is a square of byte
 wide, grey or in red, green and blue.
 """
 import os
-import sys
 import unicodedata
 import warnings
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
 import utils  # before mxnet, for its threads
 
 import numpy as np

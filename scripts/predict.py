@@ -4,22 +4,19 @@
 """
 import argparse
 import csv
-import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT))
-import utils  # before mxnet, for its threads
+from commands import number, print_any_name
 
-import numpy as np
-from mxnet import nd
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # utils and resnet are there
+import utils  # before mxnet, for its threads
 
 import checkpoint
 import pictures
-from train import number, to_input
+from files import whole
+from prediction import predict_files
 
-BATCH_SIZE = 64
 EPILOG = """\
 Each line of the output is a file, and the classes that the net finds most probable. It knows no
 other classes than those it was trained on: of a picture of something else it names one of them,
@@ -28,44 +25,6 @@ and may be sure of it.
 exit status: 0 all pictures were read; 1 some could not be (they are named on stderr, the others
 are done), or nothing could be done; 2 wrong usage; 130 stopped by Ctrl-C
 """
-
-
-def predict(net, about, images, ctx):
-    """The probability of each class, float32 of shape (n, number of classes); rows add up to 1.
-
-    net, about: see checkpoint.load; ctx: the device that the net is on. images: n uint8 arrays of
-    shape (size, size, 1 if grey else 3), as pictures.read_picture gives them.
-    """
-    prepare, rows = to_input(about), []
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = images[start:start + BATCH_SIZE]
-        data = nd.stack(*[prepare(nd.array(image, dtype='uint8')) for image in batch])
-        rows.append(nd.softmax(net(data.as_in_context(ctx))).asnumpy())
-    return np.concatenate(rows) if rows else np.zeros((0, len(about['classes'])), np.float32)
-
-
-def most_probable(probabilities, classes, top):
-    """The first `top` classes of one picture as [(name, probability)], most probable first."""
-    best = np.argsort(-probabilities, kind='stable')[:top]
-    return [(classes[i], float(probabilities[i])) for i in best]
-
-
-def predict_files(net, about, paths, ctx, top):
-    """For each path, in order: (path, [(class, probability)], None) or (path, [], the reason)."""
-    for start in range(0, len(paths), BATCH_SIZE):
-        batch = paths[start:start + BATCH_SIZE]
-        images, reasons = [], {}
-        for path in batch:
-            try:
-                images.append(pictures.read_picture(path, about['size'], about['grey']))
-            except ValueError as error:
-                reasons[path] = str(error)
-        answers = iter(predict(net, about, images, ctx))
-        for path in batch:
-            if path in reasons:
-                yield path, [], reasons[path]
-            else:
-                yield path, most_probable(next(answers), about['classes'], top), None
 
 
 def expand(arguments):
@@ -79,19 +38,14 @@ def expand(arguments):
 
 def write_csv(path, results, top):
     """The results as a CSV file in UTF-8, written whole or not at all."""
-    unfinished = path.with_name(f'.{path.name}.tmp')
     header = [f'{column}_{i + 1}' for i in range(top) for column in ('class', 'probability')]
-    try:
-        # A name that is no UTF-8 is written with escapes.
-        with open(unfinished, 'w', newline='', encoding='utf-8', errors='backslashreplace') as file:
-            writer = csv.writer(file)
-            writer.writerow(['file', *header, 'error'])
-            for name, answers, reason in results:
-                row = [text for label, p in answers for text in (label, f'{p:.6f}')]
-                writer.writerow([name, *(row or [''] * len(header)), reason or ''])
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    # A name that is no UTF-8 is written with escapes.
+    with whole(path, newline='', errors='backslashreplace') as file:
+        writer = csv.writer(file)
+        writer.writerow(['file', *header, 'error'])
+        for name, answers, reason in results:
+            row = [text for label, p in answers for text in (label, f'{p:.6f}')]
+            writer.writerow([name, *(row or [''] * len(header)), reason or ''])
 
 
 def run(options):
@@ -133,8 +87,7 @@ def main(arguments):
     parser.add_argument('--csv', type=Path, metavar='FILE',
                         help='also write a table, in UTF-8; FILE must not exist')
     options = parser.parse_args(arguments)
-    if hasattr(sys.stdout, 'reconfigure'):  # a name may have characters that it cannot print
-        sys.stdout.reconfigure(errors='backslashreplace')
+    print_any_name()
     try:
         return int(run(options) > 0)
     except (ValueError, OSError) as error:

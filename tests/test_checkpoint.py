@@ -15,7 +15,8 @@ from mxnet import gluon, init, nd
 from mxnet.gluon import nn
 
 import checkpoint
-import train
+import nets
+import training
 
 ABOUT = {'depth': 18, 'classes': ['猫', 'a dog'], 'stride_on_first': False, 'size': 16}
 
@@ -23,7 +24,7 @@ ABOUT = {'depth': 18, 'classes': ['猫', 'a dog'], 'stride_on_first': False, 'si
 def new_net(about=ABOUT, seed=0):
     utils.free_memory()
     utils.seed_everything(seed)
-    net = checkpoint.new_net(about)
+    net = nets.new_net(about)
     net.initialize(init.Xavier())
     net(nd.zeros((1, 1, 16, 16)))
     return net
@@ -68,7 +69,7 @@ def test_trainer_goes_on_where_it_was(tmp_path):
         trainer.step(4)
 
     net = new_net()
-    trainer = train.new_trainer(net, 0.01, 3, 1)
+    trainer = training.new_trainer(net, 0.01, 3, 1)
     step(net, trainer)
     checkpoint.save(tmp_path / 'last.ckpt', net, ABOUT, trainer)
     mx.random.seed(1)
@@ -77,7 +78,7 @@ def test_trainer_goes_on_where_it_was(tmp_path):
     for _ in range(100):  # Gluon numbers layers; now their numbers have other digits
         nn.Conv2D(1, 1), nn.BatchNorm()
     again, _ = checkpoint.load(tmp_path / 'last.ckpt', mx.cpu())
-    other = train.new_trainer(again, 0.01, 3, 1)
+    other = training.new_trainer(again, 0.01, 3, 1)
     checkpoint.load_trainer(tmp_path / 'last.ckpt', other)
     mx.random.seed(1)
     step(again, other)
@@ -155,6 +156,17 @@ def test_full_disk_leaves_the_earlier_file(saved, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert os.listdir(tmp_path) == ['last.ckpt']
     assert path.read_bytes() == saved[0].read_bytes()
+
+
+def test_full_disk_inside_mxnet(saved, tmp_path, monkeypatch):
+    def full(*_):
+        raise mx.MXNetError('Check failed: fwrite\nStack trace: …')
+
+    net = saved[1]
+    monkeypatch.setattr(net, 'save_parameters', full)
+    with pytest.raises(OSError, match='last.ckpt could not be written: Check failed: fwrite$'):
+        checkpoint.save(tmp_path / 'last.ckpt', net, ABOUT)
+    assert os.listdir(tmp_path) == []
 
 
 def test_looking_at_a_checkpoint_runs_no_pickle(saved, tmp_path):

@@ -13,9 +13,11 @@ import pytest
 from mxnet import init, nd
 from mxnet.gluon import nn
 
+import batches
 import checkpoint
 import launch_local
 import train
+import training
 
 TINY = ['python', train.__file__, 'fashion-mnist', '--kvstore', 'dist_sync', '--train-size', '48',
         '--batch-size', '8', '--resize', '16', '--lr', '0.01', '--epochs', '4']
@@ -39,10 +41,10 @@ def one_thread(monkeypatch):
 
 
 def fit(folder, batch_size, seed, store='device', rank=0, workers=1):
-    """Train a small net without BN by train.py's functions; run and parameters are in `folder`."""
-    train_set, val_set, classes = train.load_fashion_mnist(14, 48)
+    """Train a small net without BN by training.fit; run and parameters are in `folder`."""
+    train_set, val_set, classes = batches.load_fashion_mnist(14, 48)
     about = {'classes': classes, 'size': 14, 'mean': [0.3], 'std': [0.3], 'history': []}
-    data = train.loaders(train_set, val_set, about, batch_size, [], rank, workers)
+    data = batches.loaders(train_set, val_set, about, batch_size, [], rank, workers)
     net = nn.HybridSequential()
     net.add(nn.Conv2D(8, kernel_size=3, activation='relu'),
             nn.Conv2D(16, kernel_size=3, strides=2, activation='relu'), nn.Dense(10))
@@ -51,8 +53,8 @@ def fit(folder, batch_size, seed, store='device', rank=0, workers=1):
     net.initialize(init.Xavier())
     folder.mkdir()
     net.save_parameters(str(folder / 'before'))
-    train.fit(net, data, about, folder, [mx.cpu()], epochs=2, lr=0.1, kvstore=store, rank=rank,
-              workers=workers)
+    training.fit(net, data, about, folder, [mx.cpu()], epochs=2, lr=0.1, kvstore=store, rank=rank,
+                 workers=workers)
     net.save_parameters(str(folder / 'after'))
 
 

@@ -15,8 +15,11 @@ from mxnet import init, nd
 from PIL import Image
 
 import checkpoint
+import files
+import nets
 import pictures
 import predict
+import prediction
 
 SCRIPT = Path(predict.__file__)
 CLASSES = ['猫', 'a dog', 'it, "so"', 'cow']
@@ -29,7 +32,7 @@ def saved(tmp_path_factory):
     """A checkpoint whose net answers differently for different pictures."""
     utils.free_memory()
     utils.seed_everything(0)
-    net = checkpoint.new_net(ABOUT)
+    net = nets.new_net(ABOUT)
     net.initialize(init.MSRAPrelu(factor_type='in', slope=0))
     net(nd.zeros((1, 3, 16, 16)))
     net[-1].weight.set_data(net[-1].weight.data() / 10)  # or it would be sure of everything
@@ -92,7 +95,7 @@ def lines(capsys, *arguments):
 
 def test_probabilities_are_the_softmax_of_the_net_for_normalised_pictures(net):
     images = np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), dtype=np.uint8)
-    found = predict.predict(net, ABOUT, images, mx.cpu())
+    found = prediction.predict(net, ABOUT, images, mx.cpu())
     x = (images / 255 - ABOUT['mean']) / ABOUT['std']
     out = net(nd.array(x.transpose(0, 3, 1, 2))).asnumpy().astype('float64')
     wanted = np.exp(out) / np.exp(out).sum(axis=1, keepdims=True)
@@ -103,20 +106,20 @@ def test_probabilities_are_the_softmax_of_the_net_for_normalised_pictures(net):
 
 def test_batches_do_not_matter(net, monkeypatch):
     images = list(np.random.RandomState(0).randint(0, 256, (5, 16, 16, 3), dtype=np.uint8))
-    whole = predict.predict(net, ABOUT, images, mx.cpu())
-    monkeypatch.setattr(predict, 'BATCH_SIZE', 2)
-    np.testing.assert_allclose(predict.predict(net, ABOUT, images, mx.cpu()), whole, atol=1e-5)
-    assert predict.predict(net, ABOUT, [], mx.cpu()).shape == (0, 4)
+    whole = prediction.predict(net, ABOUT, images, mx.cpu())
+    monkeypatch.setattr(prediction, 'BATCH_SIZE', 2)
+    np.testing.assert_allclose(prediction.predict(net, ABOUT, images, mx.cpu()), whole, atol=1e-5)
+    assert prediction.predict(net, ABOUT, [], mx.cpu()).shape == (0, 4)
 
 
 def test_grey_net(photo, tmp_path):
     about = {**ABOUT, 'grey': True, 'mean': [0.5], 'std': [0.2]}
-    net = checkpoint.new_net(about)
+    net = nets.new_net(about)
     net.initialize(init.MSRAPrelu(factor_type='in', slope=0))
     photo.save(tmp_path / 'colour.png')
     photo.convert('L').save(tmp_path / 'grey.png')
-    found = list(predict.predict_files(net, about, [tmp_path / 'colour.png',
-                                                    tmp_path / 'grey.png'], mx.cpu(), 4))
+    paths = [tmp_path / 'colour.png', tmp_path / 'grey.png']
+    found = list(prediction.predict_files(net, about, paths, mx.cpu(), 4))
     answers = [dict(answer) for _, answer, _ in found]
     assert answers[0] == pytest.approx(answers[1], abs=0.02)
 
@@ -126,7 +129,7 @@ def test_one_line_a_picture_most_probable_first(saved, net, folder, capsys):
     found = lines(capsys, saved, *paths, '--top', 3)
     assert list(found) == [str(path) for path in paths]
     images = [pictures.read_picture(path, 16) for path in paths]
-    for answers, row in zip(found.values(), predict.predict(net, ABOUT, images, mx.cpu()),
+    for answers, row in zip(found.values(), prediction.predict(net, ABOUT, images, mx.cpu()),
                             strict=True):
         order = np.argsort(-row)[:3]
         assert [label for label, _ in answers] == [CLASSES[i] for i in order]
@@ -265,7 +268,7 @@ def test_csv_is_never_overwritten(saved, folder, tmp_path, capsys):
 def test_full_disk_leaves_no_half_table(saved, folder, tmp_path, capsys, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(predict.os, 'replace', full)
+    monkeypatch.setattr(files.os, 'replace', full)
     assert run(saved, folder, '--csv', tmp_path / 'out.csv') == 1
     assert 'No space left on device' in capsys.readouterr().err
     assert os.listdir(tmp_path) == ['some pictures']
@@ -303,6 +306,6 @@ def test_as_a_command_from_elsewhere(saved, folder, tmp_path):
 def test_ctrl_c(saved, folder, capsys, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
-    monkeypatch.setattr(predict, 'predict', stopped)
+    monkeypatch.setattr(prediction, 'predict', stopped)
     assert run(saved, folder) == 130
     assert capsys.readouterr().err == 'predict.py: stopped\n'

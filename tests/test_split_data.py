@@ -13,6 +13,7 @@ from rules import ROOT
 
 import pictures
 import split_data
+import splits
 
 
 def write(path, number):
@@ -69,7 +70,7 @@ def refused(tmp_path, capsys, *arguments):
 
 def test_stratified_disjoint_complete_and_originals_untouched(source, out):
     before = tree(source)
-    done = split_data.split(source, out)
+    done = splits.split(source, out)
     assert tree(source) == before
     train, val = tree(out / 'train'), tree(out / 'val')
     assert train.items() | val.items() == before.items()
@@ -90,7 +91,7 @@ def test_golden(tmp_path, out):
             (tmp_path / 's' / name / f'{i}.ppm').write_bytes(b'P6\n1 1\n255\n' + pixels)
     found = {}
     for seed in (0, 1):
-        split_data.split(tmp_path / 's', out.with_name(str(seed)), seed=seed)
+        splits.split(tmp_path / 's', out.with_name(str(seed)), seed=seed)
         found[seed] = sorted(tree(out.with_name(str(seed)) / 'val'))
     assert found == {0: ['cat/8.ppm', 'cat/9.ppm', 'dog/4.ppm', 'dog/6.ppm'],
                      1: ['cat/1.ppm', 'cat/6.ppm', 'dog/0.ppm', 'dog/6.ppm']}
@@ -99,30 +100,30 @@ def test_golden(tmp_path, out):
 def test_seed_decides(source, tmp_path):
     vals = []
     for number, seed in enumerate((0, 0, 1, -1)):
-        split_data.split(source, tmp_path / str(number), seed=seed)
+        splits.split(source, tmp_path / str(number), seed=seed)
         vals.append(tree(tmp_path / str(number) / 'val'))
     assert vals[0] == vals[1] and vals[0] != vals[2] and vals[2] != vals[3]
 
 
 def test_names_and_order_on_disk_do_not_decide(source, tmp_path, monkeypatch):
-    split_data.split(source, tmp_path / 'a')
+    splits.split(source, tmp_path / 'a')
     paths = sorted((source / 'cat').iterdir())
     random.Random(0).shuffle(paths)
     for number, path in enumerate(paths):
         path.rename(path.with_name(f'renamed {number}.png'))
     whole_list = pictures.find_files
-    monkeypatch.setattr(split_data, 'find_files', lambda folder: whole_list(folder)[::-1])
-    split_data.split(source, tmp_path / 'b')
+    monkeypatch.setattr(splits, 'find_files', lambda folder: whole_list(folder)[::-1])
+    splits.split(source, tmp_path / 'b')
     for side in ('train', 'val'):
         assert (sorted(tree(tmp_path / 'a' / side).values())
                 == sorted(tree(tmp_path / 'b' / side).values()))
 
 
 def test_new_pictures_of_one_class_leave_the_others_as_they_were(source, tmp_path):
-    split_data.split(source, tmp_path / 'a')
+    splits.split(source, tmp_path / 'a')
     for i in range(30):
         write(source / 'cat' / f'new {i}.png', 5000 + i)
-    split_data.split(source, tmp_path / 'b')
+    splits.split(source, tmp_path / 'b')
     assert tree(tmp_path / 'a' / 'val' / 'dog') == tree(tmp_path / 'b' / 'val' / 'dog')
 
 
@@ -130,7 +131,7 @@ def test_new_pictures_of_one_class_leave_the_others_as_they_were(source, tmp_pat
     (2, 0.2, 1), (3, 0.2, 1), (5, 0.5, 3), (10, 0.25, 3), (12, 0.2, 2), (13, 0.2, 3),
     (10, 0.99, 9), (10, 0.001, 1)])
 def test_share(tmp_path, out, count, val, wanted):
-    done = split_data.split(make(tmp_path / 's', a=count, b=4), out, val)
+    done = splits.split(make(tmp_path / 's', a=count, b=4), out, val)
     assert done.val['a'] == len(tree(out / 'val' / 'a')) == wanted
     assert done.train['a'] == len(tree(out / 'train' / 'a')) == count - wanted
 
@@ -162,7 +163,7 @@ def test_links_of_a_relative_source_lead_to_it(source, out, monkeypatch):
 def test_linked_pictures_are_copied_as_pictures(tmp_path, source, out):
     elsewhere = write(tmp_path / 'elsewhere.png', 77)
     (source / 'cat' / 'link.png').symlink_to(elsewhere)
-    split_data.split(source, out)
+    splits.split(source, out)
     copy, = out.rglob('link.png')
     assert not copy.is_symlink() and copy.read_bytes() == elsewhere.read_bytes()
 
@@ -191,7 +192,7 @@ def test_unreadable_files_are_listed_and_left_out(source, out, capsys):
 def test_files_in_subfolders_keep_their_path(source, out):
     write(source / 'cat' / '2023' / '000.png', 7001)
     write(source / 'cat' / '2024' / '000.png', 7002)
-    split_data.split(source, out)
+    splits.split(source, out)
     assert len([path for path in tree(out) if path.endswith('/2023/000.png')]) == 1
     assert len(tree(out)) == 33
 
@@ -216,7 +217,7 @@ def test_names_that_differ_only_in_normalisation_are_two_files(source, out):
         write(source / 'cat' / name, 8000 + number)
     if len(os.listdir(source / 'cat')) < 22:
         pytest.skip('this file system takes the two names for one')
-    split_data.split(source, out)
+    splits.split(source, out)
     assert len(tree(out)) == 33
 
 
@@ -263,7 +264,7 @@ def test_equal_files_of_one_class_stay_together(source, out, seed):
     for i in range(0, 20, 3):
         for copy in range(2):
             shutil.copy(source / 'cat' / f'{i:03}.png', source / 'cat' / f'{i:03} ({copy}).png')
-    done = split_data.split(source, out, seed=seed)
+    done = splits.split(source, out, seed=seed)
     train, val = (set(tree(out / side).values()) for side in ('train', 'val'))
     assert not train & val
     assert len(tree(out / 'train' / 'cat')) + len(tree(out / 'val' / 'cat')) == 34
@@ -274,7 +275,7 @@ def test_few_large_groups(tmp_path, out):
     for i in range(10):
         write(tmp_path / 's' / 'cat' / f'{i}.png', 7000 + i % 2)
     make(tmp_path / 's', dog=10)
-    done = split_data.split(tmp_path / 's', out)
+    done = splits.split(tmp_path / 's', out)
     assert done.val['cat'] == done.train['cat'] == 5
 
 
@@ -334,7 +335,7 @@ def test_out_inside_source_is_refused(tmp_path, source, capsys):
 
 
 def test_what_is_split_already_is_refused(tmp_path, source, out, capsys):
-    split_data.split(source, out)
+    splits.split(source, out)
     assert 'it is split already' in refused(tmp_path, capsys, out, tmp_path / 'again')
 
 
@@ -360,7 +361,7 @@ def test_failure_leaves_nothing_behind(tmp_path, source, out, capsys, monkeypatc
         if len(calls) == 9:
             raise error
         copyfile(path, target)
-    monkeypatch.setattr(split_data.shutil, 'copyfile', fails)
+    monkeypatch.setattr(splits.shutil, 'copyfile', fails)
     before = sorted(tmp_path.rglob('*'))
     assert run(source, out) == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert len(calls) == 9 and sorted(tmp_path.rglob('*')) == before
@@ -374,15 +375,15 @@ def test_read_only_target(tmp_path, source, capsys, monkeypatch):
     if os.access(target, os.W_OK):  # root may write everywhere
         def refuses(*_, **__):
             raise PermissionError(13, 'Permission denied', str(target))
-        monkeypatch.setattr(split_data.tempfile, 'mkdtemp', refuses)
+        monkeypatch.setattr(splits.tempfile, 'mkdtemp', refuses)
     assert 'Permission denied' in refused(tmp_path, capsys, source, target / 'split')
     target.chmod(0o700)
 
 
 def test_two_files_that_the_target_takes_for_one(tmp_path, source, out, capsys, monkeypatch):
     """Cat.png and cat.png on a disk that ignores case."""
-    exists = split_data.Path.exists
-    monkeypatch.setattr(split_data.Path, 'exists',
+    exists = splits.Path.exists
+    monkeypatch.setattr(splits.Path, 'exists',
                         lambda path: path.name == '005.png' or exists(path))
     said = refused(tmp_path, capsys, source, out)
     assert '005.png is there already' in said and 'nothing was written' in said
@@ -390,7 +391,7 @@ def test_two_files_that_the_target_takes_for_one(tmp_path, source, out, capsys, 
 
 def test_out_may_be_read_by_others(source, out):
     """Not 0700, as temporary folders are."""
-    split_data.split(source, out)
+    splits.split(source, out)
     (source.parent / 'usual').mkdir()
     assert out.stat().st_mode == (source.parent / 'usual').stat().st_mode
 

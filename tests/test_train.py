@@ -17,8 +17,12 @@ from mxnet import nd
 from mxnet.gluon.model_zoo import vision
 from PIL import Image
 
+import batches
 import checkpoint
+import files
+import nets
 import train
+import training
 
 SCRIPT = Path(train.__file__)
 SMALL = ['--resize', '16', '--lr', '0.001', '--batch-size', '8', '--epochs', '2']
@@ -82,8 +86,8 @@ def test_a_run_leaves_two_checkpoints_and_a_history(whole):
 
 def test_the_checkpoint_classifies_as_its_history_says(whole, split):
     net, about = checkpoint.load(whole[0] / 'run' / 'last.ckpt', mx.cpu())
-    *sets, _ = train.load_split(split, about['size'], about['grey'])
-    _, val = train.loaders(*sets, about, 8)
+    *sets, _ = batches.load_split(split, about['size'], about['grey'])
+    _, val = batches.loaders(*sets, about, 8)
     assert utils.evaluate_accuracy(val, net, mx.cpu()) == about['history'][-1]['test_acc']
 
 
@@ -96,7 +100,7 @@ def test_resumed_to_the_bit(whole, tmp_path, monkeypatch, capsys, epochs):
     folder, options = whole
     options = [*options, '--out', tmp_path / 'run', '--history', tmp_path / 'a.csv']
     with monkeypatch.context() as patch:
-        patch.setattr(train, 'write_history', interrupt)
+        patch.setattr(training, 'write_history', interrupt)
         assert run(*options) == 130
     assert 'go on with --resume' in capsys.readouterr().err
     assert run(*options, '--resume') == 0
@@ -130,9 +134,10 @@ def test_full_disk(split, tmp_path, monkeypatch, capsys):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(train.checkpoint.os, 'replace', full)
+    monkeypatch.setattr(files.os, 'replace', full)
     assert run(split, *SMALL, '--out', tmp_path / 'run') == 1
     assert 'No space left' in capsys.readouterr().err
+    assert os.listdir(tmp_path / 'run') == []
 
 
 def test_diverging_keeps_the_checkpoint(split, tmp_path, capsys):
@@ -160,7 +165,7 @@ def test_unreadable_pictures_are_named_and_left_out(split, tmp_path, capsys):
 def test_init_from_copies_all_but_the_last_layer(whole, tmp_path):
     start = whole[0] / 'run' / 'best.ckpt'
     old, about = checkpoint.load(start, mx.cpu())
-    net = train.first_net({**about, 'classes': ['a', 'b', 'c']}, old, [mx.cpu()])
+    net = nets.first_net({**about, 'classes': ['a', 'b', 'c']}, old, [mx.cpu()])
     before, after = ([p.data().asnumpy() for p in n.collect_params().values()] for n in (old, net))
     assert_same(before[:-2], after[:-2])
     assert after[-1].shape == (3,)
@@ -193,11 +198,11 @@ def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
     for p in zoo.collect_params().values():  # the biases too, which trained weights have
         low = 0.5 if p.name.endswith(('gamma', 'running_var')) else -0.1
         p.set_data(nd.random.uniform(low, low + (1 if low > 0 else 0.2), shape=p.shape))
-    monkeypatch.setattr(train.subprocess, 'run', lambda *_, **__: None)
-    monkeypatch.setattr(train.vision, 'get_model', lambda name, pretrained: zoo)
+    monkeypatch.setattr(nets.subprocess, 'run', lambda *_, **__: None)
+    monkeypatch.setattr(nets.vision, 'get_model', lambda name, pretrained: zoo)
     x = nd.random.normal(shape=(2, 3, 64, 64))
     theirs = zoo(x).asnumpy()
-    np.testing.assert_allclose(train.pretrained_net(depth)(x).asnumpy(), theirs,
+    np.testing.assert_allclose(nets.pretrained_net(depth)(x).asnumpy(), theirs,
                                rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
 
 
@@ -210,8 +215,8 @@ def test_pretrained_without_a_network(silent_host, split, tmp_path, capsys):
 
 
 def test_pretrained_from_a_silent_host(silent_host):
-    with pytest.raises(train.Refused, match='nothing came within 4 seconds'):
-        train.pretrained_net(18, seconds=4)
+    with pytest.raises(OSError, match='nothing came within 4 seconds'):
+        nets.pretrained_net(18, seconds=4)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -223,11 +228,11 @@ def test_shards_are_equal_and_together_all(length, batch_size, workers):
     shards = []
     for rank in range(workers):
         np.random.seed(7)
-        shard = train.Shard(length, batch_size, rank, workers)
+        shard = batches.Shard(length, batch_size, rank, workers)
         shards.append(list(shard))
         assert len(shards[-1]) == len(shard)
-    for batches in zip(*shards, strict=True):
-        assert len({len(batch) for batch in batches}) == 1
+    for step in zip(*shards, strict=True):
+        assert len({len(batch) for batch in step}) == 1
     sizes = [len(batch) for batch in shards[0]]
     assert max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
     seen = [index for shard in shards for batch in shard for index in batch]
@@ -239,23 +244,23 @@ def test_two_shards_of_a_batch_are_the_batch_of_one_worker():
     halves = []
     for rank in (0, 1):
         np.random.seed(3)
-        halves.append(list(train.Shard(48, 8, rank, 2)))
+        halves.append(list(batches.Shard(48, 8, rank, 2)))
     np.random.seed(3)
-    assert [a + b for a, b in zip(*halves, strict=True)] == list(train.Shard(48, 16))
+    assert [a + b for a, b in zip(*halves, strict=True)] == list(batches.Shard(48, 16))
 
 
 @pytest.mark.parametrize('grey', [False, True])
 def test_only_training_is_augmented_and_both_are_normalised(split, grey):
-    train_set, val_set, classes = train.load_split(split, 16, grey)
-    about = {'size': 16, **train.mean_and_std(train_set[0])}
+    train_set, val_set, classes = batches.load_split(split, 16, grey)
+    about = {'size': 16, **batches.mean_and_std(train_set[0])}
     utils.seed_everything(0)
-    data, val = train.loaders(train_set, val_set, about, 18)
+    data, val = batches.loaders(train_set, val_set, about, 18)
     (x, y), = data
     assert (x.shape, y.dtype, len(classes)) == ((18, 1 if grey else 3, 16, 16), np.int32, 2)
     np.testing.assert_allclose(x.mean(axis=(0, 2, 3)).asnumpy(), 0, atol=1e-3)
     np.testing.assert_allclose(((x ** 2).mean(axis=(0, 2, 3))).asnumpy(), 1, atol=1e-3)
 
-    data, val = train.loaders(train_set, val_set, about, 18, ['crop', 'flip', 'light'])
+    data, val = batches.loaders(train_set, val_set, about, 18, ['crop', 'flip', 'light'])
     for loader, same in ((data, False), (val, True)):
         passes = []
         for _ in range(2):
@@ -266,11 +271,11 @@ def test_only_training_is_augmented_and_both_are_normalised(split, grey):
 
 
 def test_fashion_mnist_in_two_balanced_parts():
-    (images, labels), (val_images, val_labels), classes = train.load_fashion_mnist(14, 80)
+    (images, labels), (val_images, val_labels), classes = batches.load_fashion_mnist(14, 80)
     assert images.shape == (80, 14, 14, 1) and val_images.shape == (20, 14, 14, 1)
     assert set(np.bincount(labels)) == {8} and set(np.bincount(val_labels)) == {2}
     assert len(classes) == 10 and images.dtype == np.uint8
-    full = train.load_fashion_mnist(28)
+    full = batches.load_fashion_mnist(28)
     assert [len(part) for part, _ in full[:2]] == [55_000, 5000]
 
 

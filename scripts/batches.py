@@ -1,0 +1,107 @@
+"""Batches for a net: from pictures in memory to DataLoaders, shared out among several workers."""
+import sys
+
+import utils  # before mxnet, for its threads
+
+import numpy as np
+from mxnet import gluon, nd
+from mxnet.gluon.data.vision import transforms
+from PIL import Image
+
+import pictures
+
+# What may be done to a training picture at random; `size` is its side in pixels.
+AUGMENTATIONS = {
+    'crop': lambda size: transforms.RandomResizedCrop(size, scale=(0.6, 1.)),
+    'flip': lambda size: transforms.RandomFlipLeftRight(),
+    'light': lambda size: transforms.RandomColorJitter(brightness=0.3, contrast=0.3),
+}
+
+
+def load_fashion_mnist(size, train_size=55_000):
+    """Fashion-MNIST's training images in two parts, as pictures.load_folder gives a folder.
+
+    size: side in pixels. train_size: how many to train with; up to 5,000 others, a quarter of that
+    number, are for validation. Both are balanced over the classes. The test images stay untouched.
+    """
+    val_size = min(5000, train_size // 4)
+    images, labels = utils.read_fashion_mnist('train', train_size + val_size)
+    if size != 28:
+        images = np.stack([Image.fromarray(image).resize((size, size)) for image in images])
+    images = images[..., None]
+    return ((images[:train_size], labels[:train_size]), (images[train_size:], labels[train_size:]),
+            list(utils.FASHION_MNIST_CLASSES))
+
+
+def load_split(folder, size, grey):
+    """The pictures of folder/train and folder/val, each (images, labels), and the classes' names.
+
+    folder: a Path. size, grey, images and labels: see pictures.load_folder, as for the errors
+    raised. Pictures that cannot be read are listed on stderr and left out.
+    """
+    *train_set, classes, bad = pictures.load_folder(folder / 'train', size, grey)
+    *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
+    for path, reason in bad + bad_too:
+        print(f'left out: {path}: {reason}', file=sys.stderr)
+    return train_set, val_set, classes
+
+
+def mean_and_std(images):
+    """Mean and standard deviation of each channel of uint8 images (n, h, w, c), on a scale 0 to 1.
+
+    Returns {'mean': c numbers, 'std': c numbers}.
+    """
+    values = images.reshape(-1, images.shape[-1])
+    std = np.maximum(values.std(axis=0, dtype='float64') / 255, 1e-3)  # of one colour: not zero
+    return {'mean': (values.mean(axis=0, dtype='float64') / 255).tolist(), 'std': std.tolist()}
+
+
+def to_input(about):
+    """What turns a uint8 picture (size, size, c) into the net's input, float32 (c, size, size).
+
+    about: a dictionary with mean and std, as mean_and_std gives them.
+    """
+    return transforms.Compose([transforms.ToTensor(),
+                               transforms.Normalize(about['mean'], about['std'])])
+
+
+class Shard(gluon.data.Sampler):
+    """The batches of one of several workers: its equal share of every batch of all of them.
+
+    In each epoch NumPy's generator, which all workers seed alike, shuffles the indices. A batch of
+    all workers is the next up to workers * batch_size of them, of which worker `rank` takes its
+    part. Batches are made equal to one image, since BN does badly on a last batch of a few.
+    Where the number of workers does not divide that of images, the first few serve twice.
+    """
+
+    def __init__(self, length, batch_size, rank=0, workers=1):
+        self.length, self.rank, self.workers = length, rank, workers
+        share = -(-length // workers)
+        self.sizes = [len(part) for part in np.array_split(range(share), -(-share // batch_size))]
+
+    def __iter__(self):
+        order = np.resize(np.random.permutation(self.length), self.workers * sum(self.sizes))
+        start = 0
+        for size in self.sizes:
+            own = start + self.rank * size
+            yield order[own:own + size].tolist()
+            start += self.workers * size
+
+    def __len__(self):
+        return len(self.sizes)
+
+
+def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1):
+    """Two DataLoaders of ((b, c, size, size) float32, (b,) int32); only the first augments.
+
+    train_set, val_set: uint8 images (n, size, size, c) and labels (n,). about: size, mean, std.
+    augment: names of AUGMENTATIONS, applied in this order.
+    """
+    train, val = (gluon.data.ArrayDataset(nd.array(images, dtype='uint8'), labels)
+                  for images, labels in (train_set, val_set))
+    chain = [AUGMENTATIONS[name](about['size']) for name in augment]
+    train = train.transform_first(transforms.Compose([*chain, to_input(about)]))
+    val = val.transform_first(to_input(about))
+    sampler = Shard(len(train), batch_size, rank, workers)
+    return (gluon.data.DataLoader(train, batch_sampler=sampler),
+            gluon.data.DataLoader(val, batch_size))
