@@ -1,8 +1,8 @@
 """Train the nets that notebook 07 dissects, with its own cells, and store them in nets_07/.
 
-About a minute on two cores. The notebook trains the same nets itself where a file is missing.
+About two minutes on one core. The notebook trains the same nets itself where a file is missing.
 
-    .venv/bin/python -m records.nets_07
+    OMP_NUM_THREADS=1 .venv/bin/python -m records.nets_07
 """
 from pathlib import Path
 

@@ -1,10 +1,12 @@
 """A trained net in one file, with all that is needed to use it or to go on training it.
 
 The file is a zip archive of net.params (the net's parameters and BN's running statistics, in
-MXNet's format), about.json and, to go on training, trainer.states (the optimizer's). A zip keeps a
-checksum of each, so that damage is noticed.
+MXNet's format), about.json and, to go on training, trainer.params (the momentum of each parameter,
+by its number) and trainer.json (the steps taken). Arrays and JSON only: nothing in a checkpoint is
+ever executed. A zip keeps a checksum of each, so that damage is noticed.
 """
 import json
+import os
 import tempfile
 import zipfile
 import zlib
@@ -34,8 +36,7 @@ def save(path, net, about, trainer=None):
             parts = [Path(folder, 'net.params')]
             net.save_parameters(str(parts[0]))
             if trainer:
-                parts.append(Path(folder, 'trainer.states'))
-                trainer.save_states(str(parts[1]))
+                parts += save_trainer(Path(folder), trainer)
             with whole(path, 'wb') as file, zipfile.ZipFile(file, 'w') as archive:
                 archive.writestr('about.json', json.dumps({'format': FORMAT, **about}, indent=2))
                 for part in parts:
@@ -82,10 +83,33 @@ def read(path):
     return about
 
 
+def save_trainer(folder, trainer):
+    """Write the state of `trainer`'s SGD to two files in `folder`; returns their paths."""
+    arrays, steps = folder / 'trainer.params', folder / 'trainer.json'
+    optimizer = trainer.optimizer
+    mx.nd.save(str(arrays), {str(i): momentum
+                             for i, momentum in trainer._updaters[0].states.items()})
+    steps.write_text(json.dumps({'num_update': optimizer.num_update,
+                                 'updates': optimizer._index_update_count}))
+    return [arrays, steps]
+
+
 def load_trainer(path, trainer):
     """Give `trainer` the optimizer's state (momentum, number of steps) kept at `path`.
 
-    The state is a Python pickle, which could run code when it is read: resume your own runs only.
+    The learning rate and its schedule are `trainer`'s own. Raises ValueError where no such state
+    is kept, as in best.ckpt.
     """
+    trainer.save_states(os.devnull)  # Gluon has made its updaters after this
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        trainer.load_states(archive.extract('trainer.states', folder))
+        if not {'trainer.params', 'trainer.json'} <= set(archive.namelist()):
+            raise ValueError(f'{path} holds a net, but not how far its training was: begin a new '
+                             'run with --init-from')
+        momenta = mx.nd.load(archive.extract('trainer.params', folder))
+        steps = json.loads(archive.read('trainer.json'))
+    trainer.optimizer.num_update = steps['num_update']
+    trainer.optimizer._index_update_count.update(
+        {int(i): count for i, count in steps['updates'].items()})
+    for updater in trainer._updaters:  # each brings its copies to its device at the next step
+        updater.states = {int(i): momentum for i, momentum in momenta.items()}
+        updater.states_synced = dict.fromkeys(updater.states, False)

@@ -19,7 +19,7 @@ SEARCH = ROOT / 'records' / 'search_04.json'
 
 @pytest.fixture(scope='module')
 def recorded():
-    return json.loads((BENCHMARKS / 'results.json').read_text())
+    return bench.read_results()
 
 
 def constants(script):

@@ -169,7 +169,7 @@ def test_full_disk_inside_mxnet(saved, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_looking_at_a_checkpoint_runs_no_pickle(saved, tmp_path):
+def test_reading_a_checkpoint_runs_no_pickle(saved, tmp_path):
     class Trap:
         def __reduce__(self):
             return open, (str(tmp_path / 'sprung'), 'w')
@@ -180,5 +180,7 @@ def test_looking_at_a_checkpoint_runs_no_pickle(saved, tmp_path):
     pickle.dump(Trap(), states)
     with zipfile.ZipFile(path, 'a') as file:
         file.writestr('trainer.states', states.getvalue())
-    checkpoint.load(path, mx.cpu())
+    net, _ = checkpoint.load(path, mx.cpu())
+    with pytest.raises(ValueError, match='not how far its training was'):
+        checkpoint.load_trainer(path, training.new_trainer(net, 0.01, 3, 1))
     assert not (tmp_path / 'sprung').exists()

@@ -18,7 +18,7 @@ ALLOWED = {
     'assignments': {'utils', 'resnet'},
     'tools': {'utils', 'scripts', 'tools'},
     'records': {'utils', 'resnet', 'scripts', 'tools', 'records'},
-    'benchmarks': {'utils', 'resnet', 'tools', 'records', 'benchmarks'},
+    'benchmarks': {'utils', 'resnet', 'scripts', 'tools', 'records', 'benchmarks'},
     'docs': {'tools'},
 }
 

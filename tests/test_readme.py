@@ -1,4 +1,4 @@
-"""The README: its commands for one's own pictures as they are written, its picture, its results."""
+"""The README: its commands as they are written, its path, its pictures, its results."""
 import os
 import re
 import shlex
@@ -11,7 +11,19 @@ import pytest
 from PIL import Image, ImageDraw
 from rules import ROOT
 
-from tools.front_picture import PICTURE, from_notebook
+from tools import front_picture
+from tools.notebook import NOTEBOOKS
+from tools.run_notebooks import expected_minutes
+
+README = (ROOT / 'README.md').read_text('utf-8')
+INSTALL = (ROOT / 'docs' / 'install.md').read_text('utf-8')
+# A number with its unit, or with a decimal point: what a reader would look up.
+NUMBER = re.compile(r'(?<![\w.-])\d+(?:\.\d+)?(?= %)|(?<![\w.-])\d+\.\d+')
+
+
+def commands(text, heading):
+    """The lines of the first code block below a heading."""
+    return re.search(r'```\n(.*?)```', text.split(f'## {heading}\n')[1], re.S)[1].splitlines()
 
 
 @pytest.fixture
@@ -33,10 +45,10 @@ def home(tmp_path):
 
 
 def test_commands_for_own_pictures(home):
-    section = (ROOT / 'README.md').read_text().split('## Your own pictures')[1]
-    commands = re.search(r'```\n(.*?)```', section, re.S).group(1).splitlines()
-    assert len(commands) == 4
-    for command in commands:
+    own = commands(README, 'Your own pictures, without a notebook')
+    workers = commands(INSTALL, 'Several machines')
+    assert (len(own), len(workers)) == (3, 1) and 'launch_local.py' in workers[0]
+    for command in own + workers:
         words = shlex.split(command)
         assert words[0] == '.venv/bin/python'
         done = subprocess.run([sys.executable, *words[1:]], cwd=home, capture_output=True,
@@ -52,18 +64,58 @@ def test_commands_for_own_pictures(home):
         assert sorted(os.listdir(home / 'runs' / run)) == ['best.ckpt', 'last.ckpt']
 
 
-def test_front_picture_is_the_one_that_notebook_02_has_stored():
-    assert PICTURE.read_bytes() == from_notebook(), 'run tools/front_picture.py'
+def test_targets_of_the_start_exist():
+    makefile = (ROOT / 'Makefile').read_text('utf-8')
+    targets = re.findall(r'(?:^|`)make ([a-z-]+)', README, re.M)
+    assert {'run', 'lab', 'test', 'site', 'gpu'} <= set(targets)
+    missing = {target for target in targets if not re.search(rf'^{target}:', makefile, re.M)}
+    assert not missing
+
+
+def test_path_names_every_notebook_and_its_minutes():
+    # tools/run_notebooks.py estimates the time to come from this table.
+    assert sorted(expected_minutes(ROOT)) == sorted(path.stem for path in NOTEBOOKS.glob('*.ipynb'))
+
+
+@pytest.mark.parametrize('name', front_picture.PICTURES)
+def test_picture_is_the_one_that_its_notebook_has_stored(name):
+    assert name not in front_picture.stale(), 'run python -m tools.front_picture'
+
+
+def printed(notebook):
+    """What each code cell of a notebook printed."""
+    stored = nbformat.read(ROOT / 'notebooks' / f'{notebook}.ipynb', as_version=4)
+    return [''.join(output.get('text', '') for output in cell.get('outputs', []))
+            for cell in stored.cells if cell.cell_type == 'code']
+
+
+def not_printed(claim, texts):
+    """The numbers of `claim`, if no text has all of them; else nothing."""
+    numbers = NUMBER.findall(claim)
+    assert numbers, f'no number to check: {claim}'
+    together = any(all(re.search(rf'(?<![\d.]){re.escape(number)}(?!\.?\d)', text)
+                       for number in numbers) for text in texts)
+    return [] if together else numbers
 
 
 def test_results_are_those_that_the_notebooks_have_stored():
-    table = (ROOT / 'README.md').read_text().split('## What comes out')[1].split('\n## ')[0]
-    rows = re.findall(r'^\| .*?\]\((notebooks/\S+?)\)\) \| (.*?) \|', table, re.M)
+    table = README.split('## What comes out')[1].split('\n## ')[0]
+    rows = re.findall(r'^\| .*?\]\(notebooks/(\w+)\.ipynb\)\) \| (.*?) \|', table, re.M)
     assert len(rows) == 5
-    for path, here in rows:
-        cells = nbformat.read(ROOT / path, as_version=4).cells
-        printed = ''.join(output.get('text', '') for cell in cells
-                          for output in cell.get('outputs', []))
-        numbers = re.findall(r'(?<![×\d.] )(?<![\d.-])\d+(?:\.\d+)?(?! ×| layers)', here)
-        missing = [number for number in numbers if not re.search(rf'\b{number}\b', printed)]
-        assert not missing, f'{path} prints no {missing}'
+    for notebook, claim in rows:
+        missing = not_printed(claim, printed(notebook))
+        assert not missing, f'no cell of {notebook} prints {missing}'
+
+
+@pytest.mark.parametrize('name', front_picture.PICTURES)
+def test_caption_claims_only_what_is_stored(name):
+    notebook, _ = front_picture.PICTURES[name]
+    caption = re.search(rf'\]\(docs/{name}\)\n\n\*(.+)\*\n', README)[1]
+    assert f'](notebooks/{notebook}.ipynb)' in caption
+    assert not NUMBER.search(caption) or not not_printed(caption, printed(notebook))
+
+
+def test_a_number_that_no_cell_prints_is_found():
+    assert not_printed('rises to 61 %', ['61.5 %, 161 %', '0.61']) == ['61']
+    assert not_printed('from 15 % to 61 %', ['15 %', '61 %']) == ['15', '61']
+    assert not not_printed('a 1 × 1 convolution, 56 layers: 27.8 %', ['  27.8 (26 to 29)'])

@@ -1,23 +1,50 @@
-"""Takes the README's picture out of notebook 02, where `make store NB=02` has stored it."""
+"""Takes the README's pictures out of the notebooks, where `make store` has stored them.
+
+    python -m tools.front_picture          writes them into docs/
+    python -m tools.front_picture --check  names those that are stale; exit status 1 if there are
+"""
 import base64
-from pathlib import Path
+import sys
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / 'docs' / 'plain_and_residual.png'
+from tools.notebook import ROOT
+
+# file in docs/: notebook, and a string that stands in the one cell of it that draws the picture
+PICTURES = {
+    'plain_and_residual.png': ('02_residual_block', 'utils.plot_errors('),
+    'one_block_deleted.png': ('07_inside_a_resnet', "xlabel='deleted block'"),
+    'surest_mistakes.png': ('04_fashion_mnist', 'sure[i]'),
+}
 
 
-def from_notebook():
-    """The PNG of the one figure that utils.plot_errors draws in notebook 02, in bytes."""
-    stored = nbformat.read(ROOT / 'notebooks' / '02_residual_block.ipynb', as_version=4)
-    cell, = (cell for cell in stored.cells
-             if cell.cell_type == 'code' and 'utils.plot_errors(' in cell.source)
-    image, = (output.data['image/png'] for output in cell.outputs
-              if 'image/png' in output.get('data', {}))
-    return base64.b64decode(image)
+def from_notebook(name):
+    """The PNG of a picture as its notebook has it stored, in bytes."""
+    notebook, words = PICTURES[name]
+    stored = nbformat.read(ROOT / 'notebooks' / f'{notebook}.ipynb', as_version=4)
+    found = [output.data['image/png'] for cell in stored.cells
+             if cell.cell_type == 'code' and words in cell.source
+             for output in cell.outputs if 'image/png' in output.get('data', {})]
+    if len(found) != 1:
+        raise ValueError(f'{notebook} has {len(found)} pictures from cells with {words!r}, not one')
+    return base64.b64decode(found[0])
+
+
+def stale():
+    """The pictures in docs/ that are not those of the notebooks."""
+    return [name for name in PICTURES if not (ROOT / 'docs' / name).is_file()
+            or (ROOT / 'docs' / name).read_bytes() != from_notebook(name)]
+
+
+def main(arguments):
+    """Writes the stale pictures anew, or only names them; returns the exit status."""
+    names = stale()
+    for name in names:
+        print(f'docs/{name}')
+        if '--check' not in arguments:
+            (ROOT / 'docs' / name).write_bytes(from_notebook(name))
+    return int('--check' in arguments and bool(names))
 
 
 if __name__ == '__main__':
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(from_notebook())
+    sys.exit(main(sys.argv[1:]))
