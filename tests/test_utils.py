@@ -649,7 +649,7 @@ def test_training_names_all_devices(capsys):
 
 
 class PlainGluonBlock(nn.Block):
-    """As the seed lesson writes its nets."""
+    """As the original lesson writes its nets."""
 
     def __init__(self):
         super().__init__()
