@@ -1,20 +1,15 @@
 """GLOSSARY.md: every term is where it says, in English and Chinese, and notebooks link to it."""
 import re
 
-import nbformat
 import pytest
 from rules import ROOT, anchors, prose, rendered
+
+from tools.notebook import markdown, read
 
 GLOSSARY = ROOT / 'GLOSSARY.md'
 LINK = re.compile(r'\]\(\.\./GLOSSARY\.md#([\w-]+)\)')
 ROWS = [row.find_all('td') for row in rendered(GLOSSARY.read_text('utf-8')).select('tbody tr')]
 NOTEBOOKS = sorted((ROOT / 'notebooks').glob('*.ipynb'))
-
-
-def markdown(path):
-    """The Markdown of a notebook."""
-    nb = nbformat.read(path, as_version=4)
-    return '\n\n'.join(cell.source for cell in nb.cells if cell.cell_type == 'markdown')
 
 
 def forms(cell):
@@ -51,12 +46,12 @@ def test_term_is_translated_and_stands_in_its_notebook(row):
     assert short.get_text().strip()
     path = ROOT / notebook.a['href']
     assert path.name.startswith(notebook.get_text().strip())
-    text = ' '.join(prose(nbformat.read(path, as_version=4)).get_text(' ').split())
+    text = ' '.join(prose(read(path)).get_text(' ').split())
     assert any(stands_in(text, form) for form in forms(term)), f'{path.name} does not use the term'
 
 
 @pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_links_each_term_once(path):
-    links = LINK.findall(markdown(path))
+    links = LINK.findall(markdown(read(path)))
     assert not set(links) - anchors(GLOSSARY), 'no such terms'
     assert len(set(links)) == len(links), 'a term is linked at its first use only'

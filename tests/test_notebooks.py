@@ -17,7 +17,7 @@ from rules import (
     rendered,
 )
 
-from tools.notebook import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW, read
 from tools.notebook import NOTEBOOKS as FOLDER
 
 NOTEBOOKS = sorted(FOLDER.glob('*.ipynb'))
@@ -34,13 +34,13 @@ def name(path_or_rule):
 @pytest.mark.parametrize('rule', RULES, ids=name)
 @pytest.mark.parametrize('path', NOTEBOOKS, ids=name)
 def test_notebook_keeps_rule(path, rule):
-    problems = list(rule(nbformat.read(path, as_version=4), path))
+    problems = list(rule(read(path), path))
     assert not problems, '\n'.join([rule.__doc__, *problems])
 
 
 def test_each_network_is_taught_in_one_notebook():
     taught = Counter(defined for path in NOTEBOOKS
-                     for defined, _ in notebook_definitions(nbformat.read(path, as_version=4)))
+                     for defined, _ in notebook_definitions(read(path)))
     kept = [defined for defined, _ in kept_definitions()]
     wrong = {n: taught[n] for n in kept if not n.startswith('_') and taught[n] != 1}
     assert not wrong, f'in resnet.py, but not defined exactly once in the notebooks: {wrong}'

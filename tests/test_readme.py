@@ -5,14 +5,13 @@ import shlex
 import subprocess
 import sys
 
-import nbformat
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from rules import ROOT
 
 from tools import front_picture
-from tools.notebook import NOTEBOOKS
+from tools.notebook import NOTEBOOKS, read
 from tools.run_notebooks import expected_minutes
 
 README = (ROOT / 'README.md').read_text('utf-8')
@@ -84,7 +83,7 @@ def test_picture_is_the_one_that_its_notebook_has_stored(name):
 
 def printed(notebook):
     """What each code cell of a notebook printed."""
-    stored = nbformat.read(ROOT / 'notebooks' / f'{notebook}.ipynb', as_version=4)
+    stored = read(NOTEBOOKS / f'{notebook}.ipynb')
     return [''.join(output.get('text', '') for output in cell.get('outputs', []))
             for cell in stored.cells if cell.cell_type == 'code']
 

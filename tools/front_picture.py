@@ -6,9 +6,7 @@
 import base64
 import sys
 
-import nbformat
-
-from tools.notebook import ROOT
+from tools.notebook import NOTEBOOKS, ROOT, code_cells, read
 
 # file in docs/: notebook, and a string that stands in the one cell of it that draws the picture
 PICTURES = {
@@ -21,9 +19,8 @@ PICTURES = {
 def from_notebook(name):
     """The PNG of a picture as its notebook has it stored, in bytes."""
     notebook, words = PICTURES[name]
-    stored = nbformat.read(ROOT / 'notebooks' / f'{notebook}.ipynb', as_version=4)
-    found = [output.data['image/png'] for cell in stored.cells
-             if cell.cell_type == 'code' and words in cell.source
+    cells = code_cells(read(NOTEBOOKS / f'{notebook}.ipynb'))
+    found = [output.data['image/png'] for cell in cells if words in cell.source
              for output in cell.outputs if 'image/png' in output.get('data', {})]
     if len(found) != 1:
         raise ValueError(f'{notebook} has {len(found)} pictures from cells with {words!r}, not one')
