@@ -16,7 +16,7 @@ unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
 export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test lint bench site test-browser assignments grade marks lock \
+.PHONY: help setup gpu run all lab test fuzz lint bench site test-browser assignments grade marks lock \
     store urls check-binder check-platforms
 
 help:  ## This list
@@ -52,6 +52,9 @@ test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest notebooks tests --durations=10 \
 	    --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
 	    --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place of 20
+	@HYPOTHESIS_PROFILE=long OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/test_fuzz_*.py $(OPTIONS)
 
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check

@@ -1,4 +1,5 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that one process has for itself."""
+import fcntl
 import os
 import tempfile
 from contextlib import contextmanager, suppress
@@ -30,6 +31,26 @@ def whole(path, mode='w', **options):
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+@contextmanager
+def locked(folder):
+    """Hold `folder`, which must exist, for this process until the `with` block ends.
+
+    Raises BlockingIOError if another process holds it. The lock leaves no file and ends with the
+    process, however that ends; where a file system knows no locks there is none.
+    """
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(f'{folder} is in use: another process writes to it') from None
+        except OSError:  # some network file systems have no locks for folders
+            pass
+        yield
+    finally:
+        os.close(number)
 
 
 def _umask():
