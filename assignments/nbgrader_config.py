@@ -5,9 +5,9 @@ from pathlib import Path
 
 here = str(Path(__file__).resolve().parent)
 sys.path.insert(0, here)  # survive.py, for nbgrader
-# grader.py, for the kernels that autograde; the hidden tests import it.
-os.environ['PYTHONPATH'] = os.pathsep.join(
-    [here, *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))])
+# PYTHONOPTIMIZE, for example, would switch off every assertion in the kernels that autograde.
+for name in [name for name in os.environ if name.startswith('PYTHON')]:
+    del os.environ[name]
 
 c = get_config()  # noqa: F821  nbgrader defines it
 

@@ -16,17 +16,15 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # where PYTHONSAFEPATH is set
+import commands
+
+if __name__ == '__main__':
+    commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
 from loky import cpu_count
 
 HOST = '127.0.0.1'
-
-
-class Stopped(Exception):
-    """The launcher got this signal."""
-
-
-def stop(number, frame):
-    raise Stopped(number)
+PIECE = 2 ** 16  # bytes of a line that are handed on at once
 
 
 def parse(arguments):
@@ -41,7 +39,8 @@ def parse(arguments):
                              'among them unless you set OMP_NUM_THREADS')
     parser.add_argument('--servers', metavar='S', type=int, default=1,
                         help='how many servers add up the gradients (1)')
-    parser.add_argument('--timeout', metavar='SECONDS', type=float, default=300,
+    parser.add_argument('--timeout', metavar='SECONDS', type=commands.number(float, 0),
+                        default=300,
                         help='give up if not all workers have reported by then (300)')
     end = arguments.index('--') if '--' in arguments else len(arguments)
     options, command = parser.parse_args(arguments[:end]), arguments[end + 1:]
@@ -87,24 +86,25 @@ def nodes(options, command):
 
 
 def relay(stream, name, out, met):
-    """Hands on what a process writes, line by line; sets `met` when a server has met all others.
+    """Hands on the bytes that a process writes, line by line, whatever they are.
 
-    A server says so, as it says what it binds and stops, because of PS_VERBOSE.
+    Sets `met` when a server has met all others. It says so, as it says what it binds and stops,
+    because of PS_VERBOSE.
     """
-    for line in stream:
-        if 'ps-lite/src/' not in line:
+    while line := stream.readline(PIECE):
+        if name.startswith('server') and b'ps-lite/src/' in line and b'Check failed' not in line:
+            if b'is connected to others' in line:
+                met.set()
+        elif out:
             with contextlib.suppress(OSError):  # nobody reads us, but the job goes on
-                out.write(f'{name}: {line.rstrip()}\n')
-                out.flush()
-        elif 'is connected to others' in line:
-            met.set()
+                out.buffer.write(name.encode() + b': ' + line.rstrip(b'\r\n') + b'\n')
+                out.buffer.flush()
 
 
 def start(name, command, env, group, met):
     """Starts one process in the process group `group`; returns it and the threads of `relay`."""
     process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, process_group=group,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding='utf-8',
-                               errors='replace')
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     threads = [threading.Thread(target=relay, args=(stream, name, out, met), daemon=True)
                for stream, out in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))]
     for thread in threads:
@@ -119,7 +119,7 @@ def watch(processes, met, timeout):
         states = {name: process.poll() for name, process in processes.items()}
         for name, status in states.items():
             if status:
-                how = (f'was ended by {signal.Signals(-status).name}' if status < 0
+                how = (f'was ended by {signal_name(-status)}' if status < 0
                        else f'ended with status {status}')
                 return 128 - status if status < 0 else status, f'{name} {how}'
         workers = [status for name, status in states.items() if name.startswith('worker')]
@@ -133,37 +133,50 @@ def watch(processes, met, timeout):
         time.sleep(0.1)
 
 
-def main(arguments):
-    """Runs the job that the command line asks for; returns the exit status."""
-    options, command = parse(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+def signal_name(number):
+    """SIGTERM for 15; real-time signals, for example, have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f'signal {number}'
+
+
+def run(options, command):
+    """Runs the job to its end, or stops all of it: (exit status, what was wrong or None)."""
+    processes, threads, met = {}, [], threading.Event()
     # All processes of the job are in the group of this one. It reads from a pipe that ends with
     # the launcher, even by kill -9, and then ends the group.
     guard = subprocess.Popen(['sh', '-c', 'read line; kill -KILL 0'], stdin=subprocess.PIPE,
                              process_group=0)
-    processes, threads, met = {}, [], threading.Event()
     try:
         for name, line, env in nodes(options, command):
             processes[name], relays = start(name, line, env, guard.pid, met)
             threads += relays
-        status, problem = watch(processes, met, options.timeout)
-    except Stopped as error:
-        status, problem = 128 + error.args[0], f'got {signal.Signals(error.args[0]).name}'
-    except OSError as error:
-        status, problem = 1, f'cannot start {command[0]}: {error.strerror}'
+        return watch(processes, met, options.timeout)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in commands.STOP:
             signal.signal(number, signal.SIG_IGN)
-        os.killpg(guard.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # they have all ended
+            os.killpg(guard.pid, signal.SIGKILL)
         for process in (guard, *processes.values()):
             process.wait()
         for thread in threads:
             thread.join(timeout=5)
+
+
+def main(arguments):
+    """Runs the job that the command line asks for; returns the exit status."""
+    options, command = parse(arguments)
+    try:
+        status, problem = run(options, command)
+    except KeyboardInterrupt as error:
+        status, problem = 130, f'got {error}'
+    except OSError as error:
+        status, problem = 1, f'cannot start {error.filename or command[0]}: {error.strerror}'
     if problem:
         print(f'launch_local: {problem}; everything is stopped', file=sys.stderr)
     return status
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

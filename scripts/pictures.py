@@ -3,9 +3,13 @@
 Whatever format, colours and size a file has, what comes out is a square of bytes, `size` pixels
 wide, grey or in red, green and blue.
 """
+import io
 import os
+import struct
 import unicodedata
 import warnings
+import zlib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import utils  # before mxnet, for its threads
@@ -13,8 +17,32 @@ import utils  # before mxnet, for its threads
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# What file managers leave in folders without being asked. Hidden files are ignored as well.
-LEFT_BY_OTHERS = {'thumbs.db', 'desktop.ini', '__macosx'}
+# What systems leave in folders without being asked, in small letters: bins, thumbnails (which
+# would be the same picture once more), snapshots, volume information. All names with a dot in
+# front, such as .DS_Store, ._a.jpg and .Trash-1000, are hidden.
+LEFT_BY_SYSTEMS = [
+    '.*', 'lost+found', 'lost.dir', '__pycache__',
+    # Windows
+    'thumbs.db', 'ehthumbs*.db', 'desktop.ini', '$recycle.bin', 'recycler',
+    'system volume information', 'found.[0-9][0-9][0-9]',
+    # Mac
+    '__macosx', 'icon\r', 'network trash folder', 'temporary items', 'thevolumesettingsfolder',
+    'desktop db', 'desktop df',
+    # NAS: Synology, QNAP and others
+    '@eadir', '@tmp', '@recycle', '@recently-snapshot', '@sharebin', '@transcode', '*@syno*',
+    'syno*_thumb_*', 'synoindex_media_info', '#recycle', '#snapshot', 'network recycle bin*',
+    'aquota.*',
+]
+# What Pillow may take a file for, whatever its name says: of its other formats nobody has
+# photographs, and one, EPS, would start a program.
+FORMATS = ['JPEG', 'PNG', 'GIF', 'BMP', 'TIFF', 'WEBP', 'AVIF', 'JPEG2000', 'PPM', 'ICO', 'ICNS',
+           'PCX', 'SGI', 'DDS', 'PSD', 'QOI', 'TGA']
+PNG = b'\x89PNG\r\n\x1a\n'
+# Tags of a TIFF, and their values.
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+WHITE_IS_ZERO, SIGNED = 0, 2
+# A folder whose sub-folders have only such names is no folder of classes.
+PARTS = {'train', 'training', 'val', 'valid', 'validation', 'dev', 'test', 'testing'}
 
 
 def order(name):
@@ -27,7 +55,7 @@ def order(name):
 
 def is_ignored(name):
     """Whether a file or folder of this name was not put there by the user."""
-    return name.startswith('.') or name.lower() in LEFT_BY_OTHERS
+    return any(fnmatchcase(name.lower(), pattern) for pattern in LEFT_BY_SYSTEMS)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -49,14 +77,10 @@ def read_picture(path, size, grey=False):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         try:
-            with Image.open(path) as image:
-                # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, in a fraction of the time.
-                image.draft(None, (2 * size, 2 * size))
-                image.load()
-                image = eight_bits(upright(image))
+            image = decode_any(path, size)
         except UnidentifiedImageError:
-            raise ValueError('not a picture, or of a kind that Pillow does not read, such as '
-                             'HEIC: export it as JPEG') from None
+            raise ValueError('not a picture, or of a kind that is not read, such as HEIC '
+                             'and EPS: export it as JPEG') from None
         except Image.DecompressionBombError:
             raise ValueError(f'more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels: '
                              'make it smaller first') from None
@@ -73,6 +97,7 @@ def check_is_file(path):
     path = Path(path)
     try:
         if path.is_dir():
+            os.scandir(path).close()  # raises OSError if nobody can see what is in it
             raise ValueError('a folder, not a picture')
         if not path.exists():
             raise ValueError('a broken link' if path.is_symlink() else 'no such file')
@@ -84,6 +109,68 @@ def check_is_file(path):
             pass
     except OSError as error:
         raise ValueError(one_line(error)) from None
+
+
+def decode_any(path, size):
+    """What `decode` gives; of a PNG also if something is wrong with its texts and profiles."""
+    try:
+        return decode(path, size)
+    except (Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception:
+        with open(path, 'rb') as file:
+            if file.read(len(PNG)) != PNG:
+                raise
+            return decode(io.BytesIO(only_pixels(PNG + file.read())), size)
+
+
+def only_pixels(png):
+    """The bytes of a PNG file without the chunks that do not change a pixel.
+
+    A long text, or a wrong checksum of one, makes Pillow refuse the whole picture.
+    """
+    parts, start = [PNG], len(PNG)
+    while start + 8 <= len(png):
+        length, kind = struct.unpack_from('>I4s', png, start)
+        chunk = png[start:start + length + 12]
+        whole = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], 'big')
+        # Names with a capital letter are of chunks that every reader needs. eXIf may have the
+        # orientation.
+        if kind[:1].isupper() or kind == b'tRNS' or (kind == b'eXIf' and whole):
+            parts.append(chunk)
+        start += len(chunk)
+    return b''.join(parts)
+
+
+def decode(file, size):
+    """The picture in a file, a path or an open one, upright, in mode RGB, 8 bits a channel.
+
+    A JPEG is at least twice as wide and high as `size` pixels, if it was, but not much larger.
+    """
+    with Image.open(file, formats=FORMATS) as image:
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, in a fraction of the time.
+        image.draft(None, (2 * size, 2 * size))
+        # How the file keeps a pixel.
+        raw = image.tile[0].args if image.format == 'PNG' and image.tile else None
+        image.load()
+        if image.info.get('transparency') is not None:
+            mend_transparency(image, raw, file)
+        return upright(eight_bits(image))
+
+
+def mend_transparency(image, raw, file):
+    """Mends the transparent level of a PNG, which Pillow gives in the bits of the file."""
+    level = image.info['transparency']
+    if raw in ('L;2', 'L;4'):
+        white = 2 ** int(raw[-1]) - 1
+        image.info['transparency'] = (level & white) * 255 // white
+    elif raw == 'RGB;16B':  # Pillow has kept the upper bytes only: now the lower ones
+        with Image.open(file, formats=FORMATS) as lower:
+            lower.tile = [lower.tile[0]._replace(args='RGB;16L')]
+            pixels = np.asarray(image, dtype=int) * 256 + np.asarray(lower)
+        transparent = (pixels == level).all(axis=2)
+        del image.info['transparency']
+        image.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
 
 
 def one_line(error):
@@ -101,16 +188,35 @@ def upright(image):
 
 
 def eight_bits(image):
-    """The picture in mode RGB, 8 bits a channel, what is transparent on white."""
-    if image.mode.startswith('I'):  # 16 bits of grey, of which Pillow would cut off the upper ones
-        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257 + 0.5)
-                                .clip(0, 255).astype(np.uint8))
-    elif image.mode == 'F':
-        raise ValueError('floating-point pixels, whose white nobody knows: save it as PNG')
+    """The picture in mode RGB, 8 bits a channel, what is transparent on white.
+
+    Raises ValueError for numbers of which nobody knows which is white.
+    """
+    info, tags = image.info, getattr(image, 'tag_v2', {})
+    kind = ('floating-point' if image.mode == 'F'
+            else 'signed' if SIGNED in tags.get(SAMPLE_FORMAT, ())
+            else '32-bit' if image.mode == 'I' and tags else None)
+    if kind:
+        raise ValueError(f'{kind} pixels, whose white nobody knows: save it as PNG')
+    if image.mode.startswith('I'):
+        image = eight_bits_of_grey(image, tags)
     if image.has_transparency_data:
         image = image.convert('RGBA')
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
-    return image.convert('RGB')
+    image = image.convert('RGB')
+    image.info = info  # where `upright` finds the orientation
+    return image
+
+
+def eight_bits_of_grey(image, tags):
+    """A picture with 16 bits of grey, or 12 in a TIFF of these tags, on white, in mode L."""
+    levels = np.asarray(image, dtype=np.float64)
+    grey = levels / (2 ** tags.get(BITS_PER_SAMPLE, [16])[0] - 1)
+    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        grey = 1 - grey
+    if (transparent := image.info.get('transparency')) is not None:
+        grey[levels == transparent] = 1
+    return Image.fromarray((255 * grey + 0.5).clip(0, 255).astype(np.uint8))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -120,13 +226,18 @@ def eight_bits(image):
 def find_classes(folder):
     """The names of the sub-folders of `folder`, one for each class, sorted.
 
-    Raises ValueError if there are fewer than two, or two that look the same.
+    Raises ValueError if there are fewer than two, or two that look the same, or if they are the
+    parts of a split.
     """
     classes = class_folders(folder)
     if len(classes) < 2:
         found = f'only one, {next(iter(classes))}' if classes else 'none'
         raise ValueError(f'{folder} should have a sub-folder for each class, two or more; it has '
                          f'{found}')
+    if PARTS.issuperset(map(str.lower, classes)):
+        raise ValueError(f'{folder} has the folders {" and ".join(classes)}: it is split already, '
+                         'and these are no classes. To split it again, bring all pictures of a '
+                         'class into one folder first')
     return list(classes)
 
 
@@ -148,13 +259,14 @@ def find_files(folder):
     """The files of one class, sorted, those in sub-folders included; hidden ones left out.
 
     A link to a folder is not followed, for it may lead back here; it counts as a file that
-    cannot be read, so that it is reported.
+    cannot be read, so that it is reported. So does a folder that cannot be listed.
     """
-    found = []
-    for where, folders, files in os.walk(folder):
+    found, errors = [], []
+    for where, folders, files in os.walk(folder, onerror=errors.append):
         links = [name for name in folders if os.path.islink(os.path.join(where, name))]
         folders[:] = [name for name in folders if not is_ignored(name)]
         found += [Path(where, name) for name in files + links if not is_ignored(name)]
+    found += [Path(error.filename) for error in errors]
     return sorted(found, key=lambda path: order(path.relative_to(folder).as_posix()))
 
 

@@ -4,12 +4,17 @@
 """
 import argparse
 import csv
+import io
+import os
 import sys
 from pathlib import Path
 
-from commands import number, print_any_name
+# These two folders before all others that may have a `utils` or a `resnet`.
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])
+import commands
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # utils and resnet are there
+if __name__ == '__main__':
+    commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
 import utils  # before mxnet, for its threads
 
 import checkpoint
@@ -23,7 +28,7 @@ other classes than those it was trained on: of a picture of something else it na
 and may be sure of it.
 
 exit status: 0 all pictures were read; 1 some could not be (they are named on stderr, the others
-are done), or nothing could be done; 2 wrong usage; 130 stopped by Ctrl-C
+are done), or nothing could be done; 2 wrong usage; 130 stopped by Ctrl-C (143 by SIGTERM)
 """
 
 
@@ -32,44 +37,44 @@ def expand(arguments):
     paths = []
     for path in arguments:
         # An empty folder is left as it is, to be reported as no picture.
-        paths += (pictures.find_files(path) if path.is_dir() else []) or [path]
+        paths += (pictures.find_files(path) if os.path.isdir(path) else []) or [path]
     return paths
 
 
-def write_csv(path, results, top):
-    """The results as a CSV file in UTF-8, written whole or not at all."""
-    header = [f'{column}_{i + 1}' for i in range(top) for column in ('class', 'probability')]
-    # A name that is no UTF-8 is written with escapes.
-    with whole(path, newline='', errors='backslashreplace') as file:
-        writer = csv.writer(file)
-        writer.writerow(['file', *header, 'error'])
-        for name, answers, reason in results:
-            row = [text for label, p in answers for text in (label, f'{p:.6f}')]
-            writer.writerow([name, *(row or [''] * len(header)), reason or ''])
-
-
-def run(options):
-    """Predicts, prints and writes; returns how many pictures could not be read."""
-    if options.csv and options.csv.exists():
+def check(options):
+    """Raises ValueError for a table that cannot be written."""
+    if options.csv and os.path.lexists(options.csv):
         raise ValueError(f'{options.csv} exists already; remove it, or choose another name')
     if options.csv and not options.csv.parent.is_dir():
         raise ValueError(f'{options.csv.parent} is no folder to put {options.csv.name} into')
-    ctx = utils.try_gpu()
-    net, about = checkpoint.load(options.checkpoint, ctx)
-    net.hybridize()
-    top, results = min(options.top, len(about['classes'])), []
-    for result in predict_files(net, about, expand(options.images), ctx, top):
-        results.append(result)
-        path, answers, reason = result
-        if reason:
-            print(f'{path}: {reason}', file=sys.stderr)
-        else:
-            print(f'{path}:', ', '.join(f'{label} {p:.3f}' for label, p in answers), flush=True)
-    if options.csv:
-        write_csv(options.csv, results, top)
-    failed = sum(reason is not None for _, _, reason in results)
+
+
+def answer(options):
+    """Predicts, prints and writes; returns how many pictures could not be read."""
+    check(options)
+    # A name that is no UTF-8 is written with escapes. Without --csv, nobody reads the table.
+    table = (whole(options.csv, newline='', errors='backslashreplace') if options.csv
+             else io.StringIO())
+    with table as file:
+        ctx = utils.try_gpu()
+        net, about = checkpoint.load(options.checkpoint, ctx)
+        net.hybridize()
+        top = min(options.top, len(about['classes']))
+        header = [f'{column}_{i + 1}' for i in range(top) for column in ('class', 'probability')]
+        writer = csv.writer(file)
+        writer.writerow(['file', *header, 'error'])
+        paths, failed = expand(options.images), 0
+        for path, answers, reason in predict_files(net, about, paths, ctx, top):
+            row = [text for label, p in answers for text in (label, f'{p:.6f}')]
+            writer.writerow([path, *(row or [''] * len(header)), reason or ''])
+            if reason:
+                failed += 1
+                print(f'{path}: {reason}', file=sys.stderr)
+            else:
+                print(f'{path}:', ', '.join(f'{label} {p:.3f}' for label, p in answers),
+                      flush=True)
     if failed:
-        print(f'{failed} of {len(results)} could not be read', file=sys.stderr)
+        print(f'{failed} of {len(paths)} could not be read', file=sys.stderr)
     return failed
 
 
@@ -82,14 +87,15 @@ def main(arguments):
                         help='what train.py wrote, such as runs/NAME/best.ckpt')
     parser.add_argument('images', metavar='IMAGE|FOLDER', type=Path, nargs='+',
                         help='pictures, or folders of pictures')
-    parser.add_argument('--top', type=number(int, 1), default=1, metavar='N',
+    parser.add_argument('--top', type=commands.number(int, 1), default=1, metavar='N',
                         help='show the N most probable classes (default: 1)')
     parser.add_argument('--csv', type=Path, metavar='FILE',
                         help='also write a table, in UTF-8; FILE must not exist')
     options = parser.parse_args(arguments)
-    print_any_name()
     try:
-        return int(run(options) > 0)
+        return int(answer(options) > 0)
+    except BrokenPipeError:  # nobody reads on, see commands.run
+        raise
     except (ValueError, OSError) as error:
         print(f'predict.py: {error}', file=sys.stderr)
         return 1
@@ -99,4 +105,4 @@ def main(arguments):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

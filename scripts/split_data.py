@@ -8,9 +8,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from commands import print_any_name
+# These two folders before all others that may have a `utils` or a `resnet`.
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])
+import commands
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # utils and resnet are there
+if __name__ == '__main__':
+    commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
 from pictures import one_line
 from splits import split
 
@@ -18,11 +21,13 @@ EPILOG = """\
 Every class keeps its share: with --val 0.2, a fifth of its pictures, rounded, and at least one,
 goes to OUT/val, the rest to OUT/train. Which ones is decided by what is in the files and by the
 seed, not by their names, so it is the same on every machine. Pictures that are equal byte for
-byte stay on one side. What is listed as left out: files that cannot be read, files in no class
-folder, and pictures that lie in two classes. SOURCE is not changed. OUT appears only when all is
-done.
+byte stay on one side. Pictures in folders below a class folder belong to the class. What is listed
+as left out: files and folders that cannot be read, files in no class folder, and pictures that lie
+in two classes; thumbnails and other hidden files that systems leave are not. SOURCE is not
+changed. OUT appears only when all is done.
 
-exit status: 0 done, 1 nothing was written, 2 wrong usage, 130 stopped by Ctrl-C
+exit status: 0 done, 1 nothing was written, 2 wrong usage, 130 stopped by Ctrl-C (143 by
+SIGTERM)
 """
 
 
@@ -57,7 +62,6 @@ def main(arguments):
                         help='make symbolic links instead of copies: takes no space, but breaks '
                              'when SOURCE is moved')
     options = parser.parse_args(arguments)
-    print_any_name()
     try:
         done = split(options.source, options.out, options.val, options.seed, options.link)
     except ValueError as error:
@@ -75,4 +79,4 @@ def main(arguments):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
-from pictures import class_folders, find_classes, find_files, is_ignored, read_picture
+from pictures import class_folders, find_classes, find_files, is_ignored, one_line, read_picture
 
 
 @dataclass
@@ -31,8 +31,8 @@ def split(source, out, val=0.2, seed=0, link=False):
     files of one class go to one side. Files that cannot be read, files outside of the class
     folders, and equal files in two classes are left out.
 
-    Returns a Split. Raises ValueError for what cannot be split, and OSError for what cannot be
-    written; nothing is written then.
+    Returns a Split. Raises ValueError for what cannot be split, and OSError for folders that cannot
+    be listed and for what cannot be written; nothing is written then.
     """
     source, out = Path(source), Path(out)
     check(source, out, val)
@@ -59,8 +59,7 @@ def check(source, out, val):
     """Raises ValueError for arguments that cannot work, before anything is read."""
     if not 0 < val < 1:
         raise ValueError(f'val is a share between 0 and 1, such as 0.2, not {val:g}')
-    if set(find_classes(source)) == {'train', 'val'}:
-        raise ValueError(f'{source} has the folders train and val: it is split already')
+    find_classes(source)  # raises it too
     if out.exists() or out.is_symlink():
         raise ValueError(f'{out} exists already; remove it, or choose another name')
     if out.resolve().is_relative_to(source.resolve()):
@@ -76,18 +75,20 @@ def find_strays(source):
 
 def group_equal_files(source, left_out):
     """{class: {digest: [path, …]}} of the pictures of `source`; appends others to `left_out`."""
-    files = [(name, path) for name, folder in class_folders(source).items()
-             for path in find_files(folder)]
-    groups, owners = {name: defaultdict(list) for name, _ in files}, defaultdict(list)
+    folders = class_folders(source)
+    files = [(name, path) for name, folder in folders.items() for path in find_files(folder)]
+    groups, owners = {name: defaultdict(list) for name in folders}, defaultdict(list)
     for name, path in utils.progress(files, 'Reading', 'picture'):
         try:
             read_picture(path, size=32)
-        except ValueError as error:
-            left_out.append((path, str(error)))
+            digest = hashlib.sha256(path.read_bytes()).digest()
+        except (ValueError, OSError) as error:
+            left_out.append((path, one_line(error)))
             continue
-        digest = hashlib.sha256(path.read_bytes()).digest()
         groups[name][digest].append(path)
         owners[digest].append((name, path))
+    for name, folder in folders.items():
+        check_own_pictures(folder, [path for paths in groups[name].values() for path in paths])
     for digest, places in owners.items():
         names = sorted({name for name, _ in places})
         if len(names) > 1:
@@ -95,16 +96,31 @@ def group_equal_files(source, left_out):
                          for _, path in places]
             for name in names:
                 del groups[name][digest]
-    for name in class_folders(source):
-        check_class(source, name, groups.get(name, {}))
+    for name, folder in folders.items():
+        check_class(source, name, groups[name],
+                    [(path, reason) for path, reason in left_out if folder in path.parents
+                     or folder == path])
     return groups
 
 
-def check_class(source, name, equal):
+def check_own_pictures(folder, paths):
+    """Raises ValueError if all pictures of a class, `paths`, are in folders below its own.
+
+    They may well be classes themselves, as in train/cat and train/dog.
+    """
+    if paths and folder not in {path.parent for path in paths}:
+        below = paths[0].relative_to(folder).parts[0]
+        raise ValueError(f'{folder} has no pictures of its own, only folders such as {below}. If '
+                         f'these are the classes, split {folder}; if not, bring its pictures '
+                         'into it')
+
+
+def check_class(source, name, equal, left_out):
     """Raises ValueError for a class that cannot give a picture to both sides."""
     if not equal:
-        raise ValueError(f'class {name} in {source} has no picture that can be used; add some, or '
-                         'remove the folder')
+        example = f' ({left_out[0][0]}: {left_out[0][1]})' if left_out else ''
+        raise ValueError(f'class {name} in {source} has no picture that can be used{example}; add '
+                         'some, or remove the folder')
     if len(equal) == 1:
         raise ValueError(f'class {name} in {source} has only one picture (not counting equal '
                          'ones), which cannot be in train and in val; add some')

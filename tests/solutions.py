@@ -26,6 +26,9 @@ WRONG = {
         ('test errors for degradation', 'diagnose', [("gap('train')", "gap('test')")],
          'test_diagnose'),
         ('no tolerance', 'diagnose', [('>= 1', '> 0')], 'test_diagnose'),
+        ('one point as noise', 'diagnose', [('>= 1', '> 1')], 'test_diagnose'),
+        ('one point of test error as noise', 'diagnose', [("gap('test') >= 1", "gap('test') > 1")],
+         'test_diagnose'),
         ('first errors instead of last', 'diagnose', [('[-1]', '[0]')], 'test_diagnose'),
     ],
     '2_residual_block': [
@@ -147,6 +150,11 @@ WRONG = {
         ('no shortcut', 'bottleneck', [('self.body(x) + self.downsample(x)', 'self.body(x)')],
          'test_identity'),
         ('projection everywhere', 'bottleneck', [('if downsample', 'if True')], 'test_counts'),
+        ('no projection where shapes agree', 'bottleneck',
+         [('        if downsample:', '        self.given = downsample\n        if downsample:'),
+          ('return nd.relu(self.body(x) + self.downsample(x))',
+           'body = self.body(x)\n        return nd.relu(\n            '
+           'body + (x if body.shape == x.shape else self.downsample(x)))')], 'test_counts'),
         ('projection for stride only', 'bottleneck', [('if downsample', 'if stride > 1')],
          'test_shapes'),
         ('projection without BN', 'bottleneck',
@@ -244,6 +252,12 @@ WRONG = {
         ('BN without ReLU at the end', 'net',
          [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()",
            'nn.BatchNorm(), nn.GlobalAvgPool2D()')], 'test_ends'),
+        ('the mean before the last BN', 'net',
+         [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()",
+           "nn.GlobalAvgPool2D(), nn.BatchNorm(), nn.Activation('relu')")], 'test_ends'),
+        ('the mean before the last ReLU', 'net',
+         [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()",
+           "nn.BatchNorm(), nn.GlobalAvgPool2D(), nn.Activation('relu')")], 'test_ends'),
         ('no ReLU at the start', 'net',
          [("nn.BatchNorm(),\n                       nn.Activation('relu'))", 'nn.BatchNorm())')],
          'test_ends'),
@@ -284,6 +298,9 @@ def residual_gradient_terms(block, x):
     return [direct, inside.grad - direct]
 ''',
             'diagnose': '''
+def assert_close(*args):
+    raise ValueError('not what the tests call')
+
 def diagnose(shallow, deep):
     last = {part: deep[part][-1] - shallow[part][-1] for part in deep}
     if last['train'] < 1:
@@ -349,6 +366,42 @@ def zero_pad_shortcut(x, channels):
     if extra:
         x = nd.concat(x, nd.zeros((x.shape[0], extra) + x.shape[2:]), dim=1)
     return x
+'''},
+        'identities in between, sums in place, padding by a fixed convolution': {
+            'residual': '''
+class Residual(nn.HybridBlock):
+    def __init__(self, channels, same_shape=True, **kwargs):
+        super().__init__(**kwargs)
+        self.same_shape = same_shape
+        if not same_shape:
+            self.project = nn.Conv2D(channels, 1, 2)
+        self.convs, self.norms = nn.HybridSequential(), nn.HybridSequential()
+        for stride in (1 if same_shape else 2, 1):
+            self.convs.add(nn.Conv2D(channels, 3, stride, 1))
+            self.norms.add(nn.BatchNorm())
+
+    def hybrid_forward(self, F, x):
+        way = F.identity(x if self.same_shape else self.project(x))
+        out = F.maximum(self.norms[0](F.identity(self.convs[0](x))), 0)
+        out = self.norms[1](F.identity(self.convs[1](out)))
+        out = out + way
+        return F.maximum(out, 0)
+''',
+            'zero_pad': '''
+def zero_pad_shortcut(x, channels):
+    weight = nd.eye(channels, x.shape[1]).reshape((channels, x.shape[1], 1, 1))
+    return nd.Convolution(x, weight, kernel=(1, 1), stride=(2, 2), num_filter=channels,
+                          no_bias=True)
+'''},
+        'names that tests use are the student\'s, for other things': {
+            'zero_pad': '''
+from mxnet import np
+abs, len, range, isinstance, grader, random, zip, all, any, max = range(10)
+
+def zero_pad_shortcut(x, channels):
+    new = channels - x.shape[1]
+    x = x[:, :, ::2, ::2]
+    return nd.concat(x, nd.zeros((x.shape[0], new, *x.shape[2:])), dim=1) if new else x
 '''}},
     '3_deeper_resnets': {
         'own blocks, a sequential for each stage, created from the end': {
@@ -378,7 +431,7 @@ class MyBlock(nn.HybridBlock):
 
     def hybrid_forward(self, F, x):
         side = self.side(x)
-        x = F.Activation(self.bn1(self.conv1(x)), act_type='relu')
+        x = F.Activation(self.bn1(F.identity(self.conv1(x))), act_type='relu')
         return F.Activation(side + self.bn2(self.conv2(x)), act_type='relu')
 
 class ResNet(nn.HybridBlock):
@@ -422,6 +475,26 @@ class Bottleneck(nn.HybridBlock):
         for c, n in ((self.c1, self.n1), (self.c2, self.n2)):
             x = F.relu(n(c(x)))
         return F.relu(F.elemwise_add(s, self.n3(self.c3(x))))
+'''},
+        'identities in between, one list of layers': {
+            'bottleneck': '''
+class Bottleneck(nn.Block):
+    def __init__(self, channels, stride=1, downsample=False, **kwargs):
+        super().__init__(**kwargs)
+        self.layers = nn.Sequential()
+        shapes = [(channels, 1, 1), (channels, 3, stride), (4 * channels, 1, 1)]
+        if downsample:
+            shapes.append((4 * channels, 1, stride))
+        for width, kernel, step in shapes:
+            self.layers.add(nn.Conv2D(width, kernel, step, kernel // 2, use_bias=False),
+                            nn.BatchNorm())
+
+    def step(self, i, x):
+        return self.layers[2 * i + 1](nd.identity(self.layers[2 * i](x)))
+
+    def forward(self, x):
+        out = self.step(2, nd.maximum(self.step(1, nd.maximum(self.step(0, x), 0)), 0))
+        return nd.maximum(out + (self.step(3, x) if len(self.layers) > 6 else x), 0)
 '''}},
     '5_preactivation': {
         'HybridBlocks, and a first unit by an argument': {
@@ -461,6 +534,7 @@ class PreActNet(nn.HybridBlock):
                       nn.Activation('relu'))
 
     def hybrid_forward(self, F, x):
-        return self.tail(self.units(self.head(x)))
+        conv, norm, relu = self.head
+        return self.tail(self.units(relu(norm(F.identity(conv(x))))))
 '''}},
 }

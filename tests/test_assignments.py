@@ -1,11 +1,16 @@
 """The assignments: the release, the tests against right and wrong solutions, and nbgrader itself.
 
 Wrong solutions run in this process, cell by cell. nbgrader grades a small class of students from
-end to end: one with our solutions, one with nothing done, a mixed one, and one with trouble.
+end to end: one with our solutions, one with nothing done, a mixed one, one with odd files, one
+that cannot be read, and, in a second call, one with trouble. Files and folders: test_fuzz_grading.
 """
 import csv
+import json
+import os
 import re
+import subprocess
 import sys
+from unittest import mock
 
 import utils  # noqa: F401  before mxnet, for its threads
 
@@ -15,8 +20,9 @@ from matplotlib import pyplot as plt
 from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
 from solutions import ALTERNATIVES, WRONG
 
+from scripts.files import locked
 from tools import course
-from tools.course import COURSE, AssignmentError
+from tools.course import COURSE
 from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
@@ -247,20 +253,55 @@ def names_of_errors(cells):
     ('while True: pass', 'CellTimeoutError'),
     ('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass',
      'KernelLost'),
-    ('while True: print(1)', 'CellTimeoutError'),
     ('import os; os._exit(1)', 'KernelLost'),
     ('import os, signal; os.kill(os.getpid(), signal.SIGSEGV)', 'KernelLost'),
     ('exit()', 'KernelLost'),
     ('raise SystemExit', 'SystemExit'),
     ('1 / 0', 'ZeroDivisionError'),
-], ids=['endless', 'endless and stubborn', 'endless and loud', 'exit code', 'crash', 'exit()',
-        'SystemExit', 'error'])
+], ids=['endless', 'endless and stubborn', 'exit code', 'crash', 'exit()', 'SystemExit', 'error'])
 def test_a_bad_cell_costs_itself_only(tmp_path, bad, name):
     cells = executed(tmp_path, 'a = 1', 'a += 1', 'b = a', bad, 'assert a == b == 2', 'a + 40')
     errors = names_of_errors(cells)
     assert name in errors[3]
     assert errors[:3] + errors[4:] == [[]] * 5
     assert cells[5].outputs[0].data['text/plain'] == '42'
+
+
+def test_a_cell_that_prints_without_end_is_stopped_before_its_time(tmp_path):
+    cells = executed(tmp_path, 'a = 1', 'import sys\nwhile True: sys.stdout.write("a" * 1000)',
+                     'assert a == 1', limit=600)
+    assert names_of_errors(cells) == [[], ['KernelLost'], []]
+    assert 'more than 20,000,000 characters' in cells[1].outputs[-1].evalue
+    assert len(str(cells[1].outputs)) < 2_000_000
+
+
+@pytest.mark.parametrize('shown', [
+    'from IPython.display import display\ndisplay({"text/plain": 5}, raw=True)',
+    'print("\\ud800")', 'print("a" * 2_000_000)', 'raise ValueError("a" * 2_000_000)'])
+def test_outputs_that_no_notebook_can_hold_or_should(tmp_path, shown):
+    cells = executed(tmp_path, shown, 'b = 1', limit=30)
+    nb = nbformat.v4.new_notebook(cells=cells)
+    nbformat.validate(nb)
+    assert len(nbformat.writes(nb).encode()) < 2_000_000
+    assert ('raise' in shown) == bool(names_of_errors(cells)[0]), 'an error is an error'
+
+
+def test_no_kernel_grades_without_assertions(tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONOPTIMIZE', '1')
+    with pytest.raises(RuntimeError, match='assertions are switched off'):
+        executed(tmp_path, 'a = 1')
+
+
+def test_nothing_that_is_set_for_another_python_reaches_nbgrader(monkeypatch):
+    for name in ('PYTHONOPTIMIZE', 'PYTHONPATH', 'JUPYTER_CONFIG_DIR', 'MXNET_ENGINE_TYPE'):
+        monkeypatch.setenv(name, '1')
+    assert not {'PYTHONOPTIMIZE', 'PYTHONPATH', 'JUPYTER_CONFIG_DIR',
+                'MXNET_ENGINE_TYPE'} & set(course.environment())
+    # Nor, where nbgrader runs without tools/course.py, the kernels.
+    source = (COURSE / 'nbgrader_config.py').read_text('utf-8')
+    monkeypatch.setattr(sys, 'path', sys.path[:])
+    exec(source, {'__file__': str(COURSE / 'nbgrader_config.py'), 'get_config': mock.MagicMock})
+    assert 'PYTHONOPTIMIZE' not in os.environ
 
 
 def test_two_cells_that_kill_the_kernel(tmp_path):
@@ -303,10 +344,21 @@ def solved(name):
                                   if settings(c).get('solution')})
 
 
+def odd(name):
+    """Our solutions as other tools leave them: nbgrader's marks lost, a doubled cell, old rules."""
+    nb = solved(name)
+    nb.cells.insert(4, nbformat.from_dict(nb.cells[3]))
+    for cell in nb.cells:
+        cell.metadata = {}
+        cell.extra = 1
+    nb.metadata = {'widgets': {'application/vnd.jupyter.widget-state+json': {}}}
+    return {**nb, 'nbformat_minor': 4}
+
+
 @pytest.fixture(scope='module')
 def graded(tmp_path_factory):
-    """A class of four, graded: {student: {column of grades.csv: text}}, and the folder."""
-    folder = tmp_path_factory.mktemp('class') / 'submitted'
+    """A class, graded in two calls: {student: {column of grades.csv: text}}, and the folder."""
+    folder = tmp_path_factory.mktemp("a:b [1] 100%25 'c'") / 'submitted'
     submit(folder / 'all' / 'resnet', {name: solved(name) for name in NAMES})
     submit(folder / 'none' / 'resnet', {name: read(name, RELEASE) for name in NAMES[::2]})
 
@@ -323,6 +375,15 @@ def graded(tmp_path_factory):
                                       if c.id not in deleted]
     submit(folder / 'mixed', mixed)  # without the folder `resnet`
 
+    (folder / ODD / 'handed in').mkdir(parents=True)
+    (folder / ODD / 'handed in' / '1_gradients.ipynb').write_text(json.dumps(odd('1_gradients')))
+    submit(folder / 'torn', {})
+    (folder / 'torn' / '1_gradients.ipynb').write_text('{"cells": [')
+
+    out = folder.with_name('graded')
+    assert course.grade(folder, out).keys() == {'torn'}
+    first = (out / 'grades.csv').read_text('utf-8')
+
     # A function that does not end for one of its tests, and a cell that kills the kernel.
     endless = solved('1_gradients')
     next(c for c in endless.cells if c.id == 'terms').source = edited('1_gradients', 'terms', [
@@ -331,10 +392,24 @@ def graded(tmp_path_factory):
     dying = solved('2_residual_block')
     dying.cells.insert(6, nbformat.v4.new_code_cell('import os; os._exit(1)'))
     submit(folder / 'trouble' / 'resnet', {'1_gradients': endless, '2_residual_block': dying})
+    # As a call leaves it that is killed, and what has been marked and handed in again.
+    (out / 'submitted' / 'trouble' / 'resnet').mkdir(parents=True)
+    (out / 'submitted' / 'trouble' / 'resnet' / 'half.ipynb').write_text('{')
+    next(iter((folder / 'none' / 'resnet').iterdir())).unlink()
+    assert course.grade(folder, out, limit=15).keys() == {'torn', 'none'}
 
-    out = course.grade(folder, limit=10)
-    with (out / 'grades.csv').open(encoding='utf-8', newline='') as file:
-        return {row['student']: row for row in csv.DictReader(file)}, out
+    text = (out / 'grades.csv').read_text('utf-8')
+    assert set(first.splitlines()) < set(text.splitlines()), 'what was marked stays as it was'
+    return {row['student']: row for row in csv.DictReader(text.splitlines())}, out
+
+
+ODD = "~-Ada Żółw_12345_assignsubmission_file (a]{b}%'!"
+
+
+def test_odd_names_files_and_cells_cost_nothing(graded):
+    assert float(graded[0][ODD]['1_gradients']) == points('1_gradients', 'code')
+    assert float(graded[0][ODD]['to grade by hand']) == points('1_gradients', 'markdown')
+    assert graded[0].keys() == {'all', 'none', 'mixed', 'trouble', ODD}
 
 
 def test_our_solutions_get_full_marks(graded):
@@ -367,7 +442,7 @@ def test_endless_loop_and_dead_kernel_cost_their_cells_only(graded):
 
 def test_feedback_says_what_failed(graded):
     pages = graded[1] / 'feedback'
-    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2
+    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2 + 1
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
     assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
@@ -378,7 +453,8 @@ def test_marks_after_grading_by_hand(graded, capsys):
 
     folder = graded[1]
     before = (folder / 'grades.csv').read_text('utf-8')
-    with Gradebook(f'sqlite:///{folder / "gradebook.db"}') as book:  # as Formgrader does it
+    with course.plain_path(folder) as root, \
+            Gradebook(f'sqlite:///{root / "gradebook.db"}') as book:  # as Formgrader does it
         grade = book.find_grade('answer', '1_gradients', 'resnet', 'all')
         assert grade.needs_manual_grade and grade.max_score == 3
         grade.manual_score, grade.needs_manual_grade = 2, False
@@ -392,19 +468,121 @@ def test_marks_after_grading_by_hand(graded, capsys):
     assert float(after['all']['to grade by hand']) == 13 - 3
 
 
-def test_nothing_is_overwritten(graded):
-    folder = graded[1].with_name('submitted')
-    with pytest.raises(AssignmentError, match='exists, and nothing is overwritten'):
-        course.grade(folder)
+def test_pages_that_fail_cost_nobody_else_any(graded, capsys):
+    folder = graded[1]
+    spoilt = folder / 'autograded' / 'none' / 'resnet'
+    page = sorted(spoilt.glob('*.ipynb'))[0]
+    nb = json.loads(page.read_text('utf-8'))
+    nb['metadata']['widgets'] = {'application/vnd.jupyter.widget-state+json': {}}
+    page.chmod(0o644)
+    page.write_text(json.dumps(nb))
+    assert course.main(['marks', str(folder)]) == 1
+    assert 'none: is marked, but without feedback pages' in capsys.readouterr().err
+    assert {p.name for p in (folder / 'feedback').iterdir()} >= {'all', 'mixed', 'trouble', ODD}
+    assert len(list((folder / 'feedback' / 'all').glob('resnet/*.html'))) == 5
 
 
 # ---------------------------------------------------------------------------------------------
 # What a teacher may get wrong
 
 
-def test_one_student(tmp_path):
-    submit(tmp_path / 'ada', {'1_gradients': read('1_gradients', RELEASE)})
-    assert course.find_submissions(tmp_path / 'ada').keys() == {'ada'}
+@pytest.fixture
+def no_nbgrader(monkeypatch):
+    """Grading without nbgrader: a function that says how many points a student gets, or raises."""
+    def make(folder):
+        for name in NAMES:
+            (folder / 'release/resnet').mkdir(parents=True, exist_ok=True)
+            (folder / f'release/resnet/{name}.ipynb').write_bytes(
+                (RELEASE / f'{name}.ipynb').read_bytes())
+        for path in [*COURSE.glob('*.py'), *SOURCE.glob('*'), COURSE / 'source/header.ipynb']:
+            (folder / path.relative_to(COURSE)).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path.relative_to(COURSE)).write_bytes(path.read_bytes())
+
+    def nbgrader(folder, *arguments, log=None):
+        if 'autograde' in arguments:
+            behaviour(next(a for a in arguments if a.startswith('--student=')))
+
+    behaviour = mock.Mock()
+    monkeypatch.setattr(course, 'make_course', make)
+    monkeypatch.setattr(course, 'nbgrader', nbgrader)
+    monkeypatch.setattr(course, 'marks_of', lambda folder, students: {
+        student: [1, 1, 1, 1, 1, 5, 66, 0] for student in students})
+    monkeypatch.setattr(course.subprocess, 'run', lambda *a, **k: mock.Mock(returncode=0))
+    return behaviour
+
+
+def table(out):
+    return [line.split(',')[0] for line in (out / 'grades.csv').read_text('utf-8').splitlines()[1:]]
+
+
+def make_class(folder, *students):
+    for student in students:
+        submit(folder / student, {'1_gradients': read('1_gradients', RELEASE)})
+
+
+@pytest.mark.parametrize('end', [KeyboardInterrupt, OSError, SystemExit])
+def test_marks_are_written_whatever_ends_the_run_and_a_second_call_goes_on(
+        tmp_path, no_nbgrader, capsys, end):
+    make_class(tmp_path / 'in', 'ada', 'bob', 'cyd')
+    no_nbgrader.side_effect = [None, end]
+    with pytest.raises(end):
+        course.grade(tmp_path / 'in')
+    assert table(tmp_path / 'in-graded') == ['ada']
+    if end is KeyboardInterrupt:
+        assert '1 students are marked' in capsys.readouterr().out
+    no_nbgrader.side_effect = None
+    no_nbgrader.reset_mock()
+    assert course.main(['grade', str(tmp_path / 'in')]) == 0
+    assert [call.args for call in no_nbgrader.call_args_list] == [
+        ('--student=bob',), ('--student=cyd',)]
+    assert table(tmp_path / 'in-graded') == ['ada', 'bob', 'cyd']
+    assert '3 students seen, 3 marked' in capsys.readouterr().out
+
+
+def test_a_student_that_fails_is_named_and_the_others_are_marked(tmp_path, no_nbgrader, capsys):
+    make_class(tmp_path / 'in', 'ada', 'bob', 'cyd')
+    no_nbgrader.side_effect = [course.AssignmentError('a crash'), None, None]
+    assert course.main(['grade', str(tmp_path / 'in')]) == 1
+    said = capsys.readouterr()
+    assert '3 students seen, 2 marked' in said.out and 'ada: a crash' in said.err
+    assert table(tmp_path / 'in-graded') == ['bob', 'cyd']
+
+
+def test_nothing_is_graded_without_the_grader(tmp_path, no_nbgrader, monkeypatch):
+    make_class(tmp_path / 'in', 'ada')
+    monkeypatch.setattr(course.subprocess, 'run', lambda *a, **k: mock.Mock(
+        returncode=1, stderr='ModuleNotFoundError: grader'))
+    with pytest.raises(course.AssignmentError, match='cannot be imported, so nothing was graded'):
+        course.grade(tmp_path / 'in')
+    assert not no_nbgrader.called
+
+
+def test_a_course_that_cannot_be_made_leaves_nothing(tmp_path, no_nbgrader, monkeypatch):
+    make_class(tmp_path / 'in', 'ada')
+    monkeypatch.setattr(course, 'make_course', mock.Mock(side_effect=course.AssignmentError('no')))
+    with pytest.raises(course.AssignmentError):
+        course.grade(tmp_path / 'in')
+    assert [path.name for path in tmp_path.iterdir()] == ['in']
+
+
+def test_nothing_of_others_is_overwritten(tmp_path, no_nbgrader):
+    make_class(tmp_path / 'in', 'ada')
+    (tmp_path / 'mine').mkdir()
+    with pytest.raises(course.AssignmentError, match='exists, and nothing is overwritten'):
+        course.grade(tmp_path / 'in', tmp_path / 'mine')
+    with pytest.raises(course.AssignmentError, match='lies among the submissions'):
+        course.grade(tmp_path / 'in', tmp_path / 'in' / 'out')
+    course.grade(tmp_path / 'in', tmp_path / 'out')
+    (tmp_path / 'out' / 'grader.py').write_text('other tests')
+    with pytest.raises(course.AssignmentError, match='other exercises or tests'):
+        course.grade(tmp_path / 'in', tmp_path / 'out')
+
+
+def test_two_calls_at_once(tmp_path, no_nbgrader):
+    make_class(tmp_path / 'in', 'ada')
+    course.grade(tmp_path / 'in', tmp_path / 'out')
+    with locked(tmp_path / 'out'), pytest.raises(BlockingIOError):
+        course.grade(tmp_path / 'in', tmp_path / 'out')
 
 
 def test_missing_folder(tmp_path, capsys):
@@ -413,36 +591,46 @@ def test_missing_folder(tmp_path, capsys):
 
 
 def test_no_notebook(tmp_path):
+    with pytest.raises(course.AssignmentError, match='no notebook found'):
+        course.grade(tmp_path)
     (tmp_path / 'ada' / 'resnet').mkdir(parents=True)
-    with pytest.raises(AssignmentError, match='no notebook found'):
+    with pytest.raises(course.AssignmentError, match='ada: .*no notebook'):
         course.grade(tmp_path)
 
 
-def test_unknown_names_and_damaged_files_stop_before_grading(tmp_path, capsys):
+def test_what_cannot_be_graded_is_named_and_the_rest_is_graded(tmp_path, no_nbgrader, capsys):
     folder = tmp_path / 'in'
-    submit(folder / 'ada', {'2_residual_block-Copy1': read('2_residual_block', RELEASE)})
-    submit(folder / 'b*b', {'1_gradients': read('1_gradients', RELEASE)})
+    submit(folder / 'ada', {'2_residual_block-Copy1': read('2_residual_block', RELEASE),
+                            '1_gradients': read('1_gradients', RELEASE)})
+    make_class(folder, 'b*b', 'bob')
     submit(folder / 'cyd', {})
     (folder / 'cyd' / '1_gradients.ipynb').write_text('{"cells": [')
-    with pytest.raises(AssignmentError) as stop:
-        course.grade(folder)
-    for word in ('nothing was graded', '2_residual_block-Copy1.ipynb: no notebook',
-                 "'b*b': a student", '1_gradients.ipynb: not a readable notebook',
-                 'OPTIONS=--skip-unknown'):
-        assert word in str(stop.value)
-    assert not (tmp_path / 'in-graded').exists()
-    with pytest.raises(AssignmentError, match='nothing is left to grade'):
-        course.grade(folder, skip_unknown=True)
+    (folder / '3_deeper_resnets.ipynb').write_text('{}')
+    (folder / 'zip.zip').write_text('')
+    arguments = ['grade', str(folder), '--out', str(tmp_path / 'out')]
+    assert course.main(arguments) == 1
+    said = capsys.readouterr()
+    for words in ('2_residual_block-Copy1.ipynb: no notebook', "beside the students' folders",
+                  '1_gradients.ipynb: not a readable notebook', 'OPTIONS=--skip-unknown',
+                  'b*b: rename the folder'):
+        assert words in said.err
+    assert 'zip.zip belongs to no student' in said.out and '4 students seen, 1 marked' in said.out
+    assert table(tmp_path / 'out') == ['bob']
+    assert course.main([*arguments, '--skip-unknown']) == 1
+    said = capsys.readouterr()
+    assert 'Copy1' in said.out and 'Copy1' not in said.err and 'cyd' in said.err
+    assert table(tmp_path / 'out') == ['ada', 'bob']
 
 
 def test_a_folder_that_was_not_graded(tmp_path):
-    with pytest.raises(AssignmentError, match='no gradebook.db'):
+    with pytest.raises(course.AssignmentError, match='no gradebook.db'):
         course.marks(tmp_path)
 
 
-def test_restored_cells_stand_where_they_stood():
-    nb, released = solved('2_residual_block'), read('2_residual_block', RELEASE)
-    names = [settings(c).get('grade_id') for c in nb.cells]
-    nb.cells = [c for c in nb.cells if c.id not in ('imports', 'residual', 'test_predict')]
-    assert course.restore_cells(nb, released) == ['imports', 'residual', 'test_predict']
-    assert [n for n in names if n] == [settings(c)['grade_id'] for c in nb.cells if settings(c)]
+def test_a_name_that_the_terminal_cannot_print(tmp_path):
+    make_class(tmp_path / 'Zoë 书', 'ada')
+    (tmp_path / 'Zoë 书' / 'ada' / '1_gradients.ipynb').unlink()
+    done = subprocess.run([sys.executable, '-m', 'tools.course', 'grade', tmp_path / 'Zoë 书'],
+                          cwd=COURSE.parent, capture_output=True, text=True,
+                          env={**os.environ, 'PYTHONIOENCODING': 'ascii'})
+    assert done.returncode == 1 and 'Zo\\xeb' in done.stderr and 'Traceback' not in done.stderr

@@ -1,10 +1,13 @@
-"""scripts/files.py: a file is written whole or not at all."""
+"""scripts/files.py: a file is written whole or not at all, a folder is for one process."""
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
+from rules import ROOT
 
-from scripts.files import whole
+from scripts.files import locked, whole
 
 
 def test_new_content_takes_the_place_of_the_old(tmp_path):
@@ -55,3 +58,45 @@ def test_longest_name_and_missing_folder(tmp_path):
         file.write('fits')
     with pytest.raises(FileNotFoundError), whole(tmp_path / 'missing' / 'a.txt'):
         pass
+
+
+HOLD = """
+import files, sys
+with files.locked(sys.argv[1]):
+    print('held', flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_for_one_process_at_a_time(tmp_path):
+    other = subprocess.Popen([sys.executable, '-c', HOLD, tmp_path], cwd=ROOT / 'scripts',
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == 'held\n'
+        with pytest.raises(BlockingIOError, match=f'{tmp_path} is in use'), locked(tmp_path):
+            raise AssertionError('both have it')
+    finally:
+        other.kill()  # however it ends
+        other.communicate()
+    for _ in range(2):
+        with locked(tmp_path):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_ends_with_its_block_and_hides_no_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path):
+        raise ZeroDivisionError
+    with locked(tmp_path), pytest.raises(BlockingIOError), locked(tmp_path):
+        pass
+    with pytest.raises(FileNotFoundError), locked(tmp_path / 'missing'):
+        pass
+
+
+def test_without_locks_there_is_none(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(95, 'Operation not supported')
+    monkeypatch.setattr('scripts.files.fcntl.flock', refuses)
+    with locked(tmp_path), whole(tmp_path / 'a.txt') as file:
+        file.write('written')
+    assert (tmp_path / 'a.txt').read_text() == 'written'

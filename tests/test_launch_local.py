@@ -1,5 +1,6 @@
 """scripts/launch_local.py: what it starts, and that nothing of it is left, however it ends."""
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -65,6 +66,62 @@ def test_nothing_is_left_when_a_process_is_killed(job, name):
     assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
+def test_nohup_stays_in_force(tmp_path):
+    """The terminal is closed, and the job goes on."""
+    launcher = subprocess.Popen(
+        [sys.executable, SCRIPT, '1', '--', 'sh', '-c', 'echo begun; sleep 0.5; exit 3'],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    assert launcher.stdout.readline() == 'worker 0: begun\n'
+    launcher.send_signal(signal.SIGHUP)
+    assert launcher.communicate(timeout=60)[1].startswith('launch_local: worker 0 ended with')
+    assert launcher.returncode == 3
+
+
+@pytest.mark.parametrize('wait', [0, 0.02, 0.05, 0.1, 0.2])
+def test_a_signal_at_any_moment_of_its_start(wait):
+    launcher = subprocess.Popen([sys.executable, SCRIPT, '1', '--', 'sleep', '1000'],
+                                stderr=subprocess.PIPE, text=True)
+    group = psutil.Process(launcher.pid)
+    time.sleep(wait)
+    started = group.children(recursive=True)
+    launcher.terminate()
+    stderr = launcher.communicate(timeout=60)[1]
+    assert (launcher.returncode, stderr) in [
+        (-15, ''), (143, 'launch_local: got SIGTERM; everything is stopped\n')]
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGRTMIN'), reason='Linux has them')
+def test_a_worker_ended_by_a_signal_without_a_name():
+    number = signal.SIGRTMIN + 3
+    done = launch(1, '--', 'sh', '-c', f'kill -{number} $$')
+    assert done.returncode == 128 + number
+    assert done.stderr == (f'launch_local: worker 0 was ended by signal {number}; everything is '
+                           'stopped\n')
+
+
+def test_any_bytes_are_handed_on(tmp_path):
+    """Whatever this terminal can print."""
+    words = b'Zo\xeb \xe7\x8c\xab \xff\0\r50 %\r100 %'
+    (tmp_path / 'words').write_bytes(words + b'\n' + b'x' * 200_000)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, '1', '--', 'sh', '-c', 'cat "$0"; cat "$0" >&2; exit 3',
+         tmp_path / 'words'],
+        capture_output=True, timeout=120, env={**os.environ, 'PYTHONIOENCODING': 'ascii'})
+    assert done.returncode == 3
+    for out in (done.stdout, done.stderr):
+        assert out.startswith(b'worker 0: ' + words + b'\nworker 0: x')
+        assert out.count(b'x') == 200_000
+
+
+def test_only_servers_say_that_all_have_met(tmp_path):
+    line = 'x/ps-lite/src/van.cc:1: is connected to others'
+    done = launch(1, '--timeout', '1', '--', 'sh', '-c', f'echo {line}; sleep 1000')
+    assert done.stdout == f'worker 0: {line}\n'
+    assert 'the workers have not met within 1 s' in done.stderr
+
+
 def test_a_failed_worker_ends_the_job_and_its_last_words_are_heard(tmp_path):
     done = launch(2, '--', sys.executable, '-c', f'''
 import os, sys, time
@@ -95,6 +152,8 @@ def test_jobs_that_cannot_work(arguments, problem):
     (['2'], 'after -- the command'), (['2', '--'], 'after -- the command'),
     (['0', '--', 'true'], 'at least one'), (['2', '--servers', '0', '--', 'true'], 'at least one'),
     (['two', '--', 'true'], 'invalid int'), (['--', 'true'], 'required: N'),
+    (['1', '--timeout', 'nan', '--', 'true'], 'a number above 0'),
+    (['1', '--timeout', '0', '--', 'true'], 'a number above 0'),
 ])
 def test_command_lines_that_make_no_sense(arguments, problem, capsys):
     with pytest.raises(SystemExit, match='2'):

@@ -1,11 +1,13 @@
 """scripts/pictures.py on small real pictures, good and bad."""
 import os
 import shutil
+import struct
 import unicodedata
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, PngImagePlugin
 
 import pictures
 
@@ -119,6 +121,94 @@ def test_sixteen_bits_of_grey(tmp_path):
     assert np.array_equal(found, ramp // 2 + 1)
 
 
+def chunk(kind, content):
+    """A part of a PNG file."""
+    return (struct.pack('>I', len(content)) + kind + content
+            + struct.pack('>I', zlib.crc32(kind + content)))
+
+
+def png(size, bits, colour, rows, *chunks):
+    """A PNG file of rows of bytes, written without Pillow; `chunks` come before the pixels."""
+    header = struct.pack('>IIBBBBB', *size, bits, colour, 0, 0, 0)
+    pixels = zlib.compress(b''.join(b'\0' + row for row in rows))
+    return b''.join([pictures.PNG, chunk(b'IHDR', header), *chunks, chunk(b'IDAT', pixels),
+                     chunk(b'IEND', b'')])
+
+
+@pytest.mark.parametrize(('bits', 'levels', 'row', 'wanted'), [
+    (1, [0], b'\x40', [255, 255]), (1, [1], b'\x40', [0, 255]),
+    (2, [1], b'\x1b', [0, 255, 170, 255]), (4, [3], b'\x03\x3f', [0, 255, 255, 255]),
+    (4, [8], b'\x08\x3f', [0, 255, 51, 255]),
+    (4, [16 + 3], b'\x03\x3f', [0, 255, 255, 255]),  # upper bits are to be passed over
+    (8, [3], b'\0\3\4\xff', [0, 255, 4, 255]),
+    (16, [300], struct.pack('>4H', 0, 300, 514, 65535), [0, 255, 2, 255]),
+    (16, [0], struct.pack('>4H', 0, 300, 514, 65535), [255, 1, 2, 255])])
+def test_transparent_level_of_a_grey_png(tmp_path, bits, levels, row, wanted):
+    transparent = chunk(b'tRNS', struct.pack('>H', *levels))
+    width = len(wanted)
+    (tmp_path / 'a.png').write_bytes(png((width, width), bits, 0, [row] * width, transparent))
+    found = pictures.read_picture(tmp_path / 'a.png', width, grey=True)
+    assert found[0, :, 0].tolist() == wanted
+
+
+@pytest.mark.parametrize(('bits', 'colours'), [
+    (8, [(1, 2, 3), (1, 2, 4)]), (16, [(100, 0, 0), (101, 0, 0)]), (16, [(0, 0, 0), (0, 0, 255)]),
+    (16, [(65535, 0, 256), (65535, 0, 0)])])
+def test_transparent_colour_of_a_png(tmp_path, bits, colours):
+    transparent, other = colours
+    row = struct.pack('>6B' if bits == 8 else '>6H', *transparent, *other)
+    (tmp_path / 'a.png').write_bytes(
+        png((2, 2), bits, 2, [row, row], chunk(b'tRNS', struct.pack('>3H', *transparent))))
+    found = pictures.read_picture(tmp_path / 'a.png', 2)[0].tolist()
+    assert found == [[255] * 3, [value >> (bits - 8) for value in other]]
+
+
+def tiff(pixels, bits, photometric=1, sample_format=1, order='<'):
+    """A TIFF file of 2 x 2 grey pixels, given as bytes, written without Pillow."""
+    tags = [(256, 2), (257, 2), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1),
+            (278, 2), (279, len(pixels)), (339, sample_format)]
+    return b''.join([
+        b'II*\0' if order == '<' else b'MM\0*', struct.pack(order + 'I', 8 + len(pixels)), pixels,
+        struct.pack(order + 'H', len(tags)),
+        *(struct.pack(order + 'HHIHH', tag, 3, 1, value, 0) for tag, value in tags), bytes(4)])
+
+
+@pytest.mark.parametrize('order', '<>')
+def test_sixteen_bits_of_a_tiff(tmp_path, order):
+    levels = np.array([0, 20000, 40000, 65535], dtype=order + 'u2')
+    (tmp_path / 'a.tif').write_bytes(tiff(levels.tobytes(), 16, order=order))
+    found = pictures.read_picture(tmp_path / 'a.tif', 2, grey=True)
+    assert found.ravel().tolist() == [0, 78, 156, 255]
+
+
+def test_twelve_bits_and_white_as_zero(tmp_path):
+    (tmp_path / 'a.tif').write_bytes(tiff(b'\xff\xf0\x00\x80\x00\x00', 12))
+    found = pictures.read_picture(tmp_path / 'a.tif', 2, grey=True)
+    assert found.ravel().tolist() == [255, 0, 128, 0]
+    levels = np.array([0, 20000, 40000, 65535], dtype='<u2')
+    (tmp_path / 'a.tif').write_bytes(tiff(levels.tobytes(), 16, photometric=0))
+    found = pictures.read_picture(tmp_path / 'a.tif', 2, grey=True)
+    assert found.ravel().tolist() == [255, 177, 99, 0]
+
+
+@pytest.mark.parametrize(('kind', 'sample_format', 'words'), [
+    ('u4', 1, '32-bit'), ('i4', 2, 'signed'), ('i2', 2, 'signed'), ('i1', 2, 'signed'),
+    ('f4', 3, 'floating-point')])
+def test_pixels_whose_white_nobody_knows_are_refused(tmp_path, kind, sample_format, words):
+    levels = np.array([0, 1, 100, 127], dtype='<' + kind)
+    (tmp_path / 'a.tif').write_bytes(
+        tiff(levels.tobytes(), 8 * levels.itemsize, sample_format=sample_format))
+    assert f'{words} pixels, whose white nobody knows: save' in reason(tmp_path / 'a.tif')
+
+
+@pytest.mark.parametrize('white', [300, 1000, 4095, 65535])
+def test_levels_of_a_pgm(tmp_path, white):
+    levels = struct.pack('>4H', 0, white // 2, white, white // 5)
+    (tmp_path / 'a.pgm').write_bytes(b'P5 2 2 %d\n' % white + levels)
+    found = pictures.read_picture(tmp_path / 'a.pgm', 2, grey=True)
+    assert np.abs(found.ravel() - [0, 127.5, 255, 51.]).max() <= 1
+
+
 @pytest.mark.parametrize('mode', ['RGBA', 'LA', 'P'])
 def test_transparent_becomes_white(tmp_path, mode):
     black = Image.new('RGBA', (10, 10), (0, 0, 0, 255))
@@ -187,6 +277,71 @@ def test_reasons(tmp_path, photo, monkeypatch):
     assert 'million pixels' in reason(tmp_path / 'bomb.png')
 
 
+@pytest.mark.parametrize('kind', ['PNG', 'GIF', 'BMP', 'DIB', 'JPEG', 'MPO', 'TIFF', 'WEBP', 'AVIF',
+                                  'JPEG2000', 'PPM', 'ICO', 'ICNS', 'PCX', 'SGI', 'DDS', 'QOI',
+                                  'TGA', 'EPS', 'PDF'])
+def test_formats_are_told_by_their_content_and_only_known_ones_are_read(tmp_path, photo, kind):
+    photo.resize((64, 64)).save(tmp_path / 'a.jpg', kind)
+    if kind in ('EPS', 'PDF', 'DIB'):
+        assert reason(tmp_path / 'a.jpg').startswith('not a picture, or of a kind')
+    else:
+        wanted = np.asarray(photo.resize((64, 64)).resize((32, 32)))
+        assert np.abs(pictures.read_picture(tmp_path / 'a.jpg', 32).astype(int) - wanted).mean() < 9
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'eps', 'ps', 'png'])
+def test_nothing_is_executed(tmp_path, monkeypatch, suffix):
+    """PostScript is a program, and Pillow has Ghostscript run it."""
+    def never(*arguments, **_):
+        raise AssertionError(f'{arguments} was to be started')
+    for name in ('Popen', 'call', 'check_call', 'run'):
+        monkeypatch.setattr(f'subprocess.{name}', never)
+    text = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n'
+    (tmp_path / f'a.{suffix}').write_bytes(text)
+    assert reason(tmp_path / f'a.{suffix}').startswith('not a picture')
+
+
+@pytest.mark.parametrize('zipped', [False, True])
+@pytest.mark.parametrize('after', [False, True])
+@pytest.mark.parametrize('kind', ['long', 'many', 'wrong checksum', 'odd'])
+def test_texts_do_not_cost_a_picture(tmp_path, photo, zipped, after, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / 'plain.png', exif=exif)
+    name = b'zTXt' if zipped else b'tEXt'
+
+    def pack(text):
+        return b'\0' + zlib.compress(text) if zipped else text
+    texts = {
+        'long': [chunk(name, b'Comment\0' + pack(b'x' * (PngImagePlugin.MAX_TEXT_CHUNK + 1)))],
+        'many': [chunk(name, b'Comment\0' + pack(b'x' * PngImagePlugin.MAX_TEXT_CHUNK))] * 65,
+        'wrong checksum': [chunk(name, b'Comment\0' + pack(b'x'))[:-1] + b'!'],
+        'odd': [chunk(name, b'Comment\0\7'), chunk(b'pHYs', b'?'), chunk(b'iCCP', b'?')]}[kind]
+    whole = (tmp_path / 'plain.png').read_bytes()
+    where = len(whole) - 12 if after else 33  # before IEND, or behind IHDR
+    (tmp_path / 'a.png').write_bytes(whole[:where] + b''.join(texts) + whole[where:])
+    found, wanted = (pictures.read_picture(tmp_path / name, 40) for name in ('a.png', 'plain.png'))
+    assert np.array_equal(found, wanted)
+
+
+def test_of_a_damaged_png_with_a_long_text_the_damage_is_named(tmp_path, photo, monkeypatch):
+    info = PngImagePlugin.PngInfo()
+    info.add_text('Comment', 'x' * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
+    photo.save(tmp_path / 'a.png', pnginfo=info)
+    whole = (tmp_path / 'a.png').read_bytes()
+    pictures.read_picture(tmp_path / 'a.png', 8)
+    (tmp_path / 'cut.png').write_bytes(whole[:-2000])
+    assert 'truncated' in reason(tmp_path / 'cut.png')
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 80 * 60 // 2 - 1)
+    assert 'million pixels' in reason(tmp_path / 'a.png')
+
+
+def test_names_that_no_system_allows(tmp_path):
+    assert reason(tmp_path / 'a\0b.png') in ('no such file', 'embedded null byte')
+    assert reason(tmp_path / '\ud800.png') == 'no such file'
+    assert reason('/dev/null') == 'not a file'
+
+
 def test_forbidden_file(tmp_path, monkeypatch):
     path = write(tmp_path / 'a.png')
     path.chmod(0)
@@ -246,6 +401,64 @@ def test_size_below_one_is_refused(tmp_path):
 
 # ---------------------------------------------------------------------------------------------
 # Folders
+
+
+# A few of each system, as they write them.
+LEFT = [
+    '@eaDir', '#recycle', '#snapshot', '@Recycle', '.@__thumb', 'SYNOFILE_THUMB_XL_1.jpg',
+    'a.jpg@SynoEAStream', '$RECYCLE.BIN', 'RECYCLER', 'System Volume Information', 'Thumbs.db',
+    'ehthumbs.db', 'ehthumbs_vista.db', 'Desktop.ini', 'FOUND.000', '.Trashes', '.Spotlight-V100',
+    '.fseventsd', '.AppleDouble', '.DS_Store', 'Network Trash Folder', 'Temporary Items',
+    '__MACOSX', 'Icon\r', '._0.png', 'lost+found', '.Trash-1000', '.thumbnails', 'LOST.DIR',
+    '.ipynb_checkpoints', '__pycache__', '.git', '.stfolder', '.dropbox.cache']
+
+
+@pytest.mark.parametrize('left', LEFT)
+@pytest.mark.parametrize('change', [str, str.upper, str.lower])
+def test_what_systems_leave(tmp_path, left, change):
+    assert pictures.is_ignored(change(left))
+    for folder in ('cat', 'dog', change(left), f'cat/{change(left)}', f'dog/2/{change(left)}'):
+        write(tmp_path / folder / 'a.png')
+    assert pictures.find_classes(tmp_path) == ['cat', 'dog']
+    assert len(pictures.load_folder(tmp_path, 4)[0]) == 2
+
+
+@pytest.mark.parametrize('name', ['recycled', 'eaDir', '@home', '#1', 'recycle', 'Icon', 'found',
+                                  'snapshot', 'thumbs', 'Trash', 'System', 'temporary', 'a.db'])
+def test_what_people_call_their_classes(name):
+    assert not pictures.is_ignored(name)
+
+
+@pytest.mark.parametrize('names', [
+    ['train', 'val'], ['train', 'val', 'test'], ['Train', 'Test'], ['training', 'validation'],
+    ['TRAIN', 'valid', 'Testing']])
+def test_parts_are_no_classes(tmp_path, names):
+    for name in names:
+        write(tmp_path / name / 'cat' / 'a.png')
+    for find in (pictures.find_classes, lambda folder: pictures.load_folder(folder, 4)):
+        with pytest.raises(ValueError, match='it is split already'):
+            find(tmp_path)
+    (tmp_path / 'bus').mkdir()  # and a train is a class
+    assert pictures.find_classes(tmp_path) == sorted([*names, 'bus'])
+
+
+def unlistable(monkeypatch, *folders):
+    """Nobody can list these folders, root included."""
+    scandir = os.scandir
+
+    def refuses(path):
+        if str(path) in map(str, folders):
+            raise PermissionError(13, 'Permission denied', os.fspath(path))
+        return scandir(path)
+    monkeypatch.setattr('os.scandir', refuses)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(zoo, monkeypatch):
+    write(zoo / 'cat' / 'more' / 'a.png')
+    unlistable(monkeypatch, zoo / 'cat' / 'more')
+    assert zoo / 'cat' / 'more' in pictures.find_files(zoo / 'cat')
+    images, _, _, unreadable = pictures.load_folder(zoo, 4)
+    assert len(images) == 5 and unreadable == [(zoo / 'cat' / 'more', 'Permission denied')]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import utils  # isort: skip  before mxnet, for its threads
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -196,6 +197,50 @@ def test_unreadable_pictures_are_named_and_the_rest_goes_on(saved, folder, capsy
     assert errors[2:] == [f'{folder}/gone.png: no such file', '3 of 6 could not be read']
 
 
+@pytest.mark.parametrize('name', ['x' * 300, 'a\0b', 'x/' * 3000, 'folder/x.png/y.png'])
+def test_each_path_by_itself(saved, folder, capsys, name):
+    good = folder / '0 图.png'
+    assert run(saved, good, folder / name, good) == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 2
+    errors = printed.err.splitlines()
+    assert len(errors) == 2 and errors[1] == '1 of 3 could not be read'
+
+
+def test_pipes_and_what_systems_leave(saved, folder, capsys):
+    os.mkfifo(folder / 'pipe.png')
+    for name in ('@eaDir/1.jpg', 'System Volume Information/2.png', 'Thumbs.db'):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.new('RGB', (5, 5)).save(folder / name, 'PNG')
+    assert run(saved, folder, folder / 'pipe.png', '/dev/null') == 1
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 3
+    assert printed.err.splitlines() == [
+        f'{folder}/pipe.png: not a file', f'{folder}/pipe.png: not a file', '/dev/null: not a file',
+        '3 of 6 could not be read']
+
+
+def test_folders_that_cannot_be_listed(saved, folder, capsys, monkeypatch):
+    (folder / 'more').mkdir()
+    (folder.parent / 'closed').mkdir()
+    scandir, closed = os.scandir, [str(folder / 'more'), str(folder.parent / 'closed')]
+
+    def refuses(path):
+        if str(path) in closed:
+            raise PermissionError(13, 'Permission denied', os.fspath(path))
+        return scandir(path)
+    monkeypatch.setattr('os.scandir', refuses)
+    assert run(saved, folder, folder.parent / 'closed') == 1
+    assert capsys.readouterr().err.splitlines() == [
+        *(f'{path}: Permission denied' for path in closed), '2 of 5 could not be read']
+
+
+def test_a_pipe_is_no_checkpoint(folder, tmp_path, capsys):
+    os.mkfifo(tmp_path / 'pipe.ckpt')
+    assert run(tmp_path / 'pipe.ckpt', folder) == 1
+    assert 'pipe.ckpt is not a whole checkpoint (not a file)' in capsys.readouterr().err
+
+
 def test_nothing_that_can_be_read(saved, tmp_path, capsys):
     (tmp_path / 'empty').mkdir()
     assert run(saved, tmp_path / 'empty') == 1
@@ -265,6 +310,16 @@ def test_csv_is_never_overwritten(saved, folder, tmp_path, capsys):
     assert 'is no folder' in capsys.readouterr().err
 
 
+def test_a_table_that_cannot_be_written_is_found_before_the_work(saved, folder, tmp_path, capsys,
+                                                                 monkeypatch):
+    def refuses(*_, **__):
+        raise PermissionError(13, 'Permission denied', str(tmp_path))
+    monkeypatch.setattr(files.tempfile, 'mkstemp', refuses)
+    assert run(saved, folder, '--csv', tmp_path / 'out.csv') == 1
+    printed = capsys.readouterr()
+    assert printed.out == '' and 'Permission denied' in printed.err
+
+
 def test_full_disk_leaves_no_half_table(saved, folder, tmp_path, capsys, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
@@ -309,3 +364,34 @@ def test_ctrl_c(saved, folder, capsys, monkeypatch):
     monkeypatch.setattr(prediction, 'predict', stopped)
     assert run(saved, folder) == 130
     assert capsys.readouterr().err == 'predict.py: stopped\n'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_nothing_behind(saved, folder, tmp_path, number):
+    slow = ('import sys, tempfile, time\n'
+            'import checkpoint, commands, predict\n'
+            'def slowly(*_):\n'
+            '    with tempfile.TemporaryDirectory():\n'
+            '        print("begun", flush=True)\n'
+            '        time.sleep(60)\n'
+            'checkpoint.load = slowly\n'
+            'sys.exit(commands.run(predict.main))\n')
+    (tmp_path / 'temporary').mkdir()
+    process = subprocess.Popen(
+        [sys.executable, '-c', slow, saved, folder, '--csv', tmp_path / 'out.csv'],
+        cwd=SCRIPT.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, 'TMPDIR': str(tmp_path / 'temporary'), 'PYTHONPATH': '..'})
+    assert process.stdout.readline() == 'begun\n'
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == 'predict.py: stopped\n'
+    assert process.returncode == 128 + number
+    assert os.listdir(tmp_path / 'temporary') == []
+    assert sorted(os.listdir(tmp_path)) == ['some pictures', 'temporary']
+
+
+def test_broken_pipe_ends_quietly(saved, folder):
+    """predict.py … | head -1"""
+    process = subprocess.Popen([sys.executable, SCRIPT, saved, folder],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert process.stderr.read() == '' and process.wait(timeout=60) == 141

@@ -3,6 +3,7 @@ import hashlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -189,6 +190,46 @@ def test_unreadable_files_are_listed_and_left_out(source, out, capsys):
                                              'all       25      6']
 
 
+def test_what_systems_leave_is_in_no_part(tmp_path, source, out, capsys):
+    for name in ('@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'):
+        for folder in (source / name, source / 'cat' / name / '000.png'):
+            for i in range(3):
+                write(folder / f'SYNOFILE_THUMB_{i}.jpg', 9000 + i)
+    assert run(source, out) == 0
+    assert capsys.readouterr().err == '' and len(tree(out)) == 31
+
+
+def test_a_folder_that_cannot_be_listed_is_named(source, out, capsys, monkeypatch):
+    write(source / 'cat' / '2023' / 'a.png', 9000)
+    scandir, hidden = os.scandir, str(source / 'cat' / '2023')
+
+    def refuses(path):
+        if str(path) == hidden:
+            raise PermissionError(13, 'Permission denied', hidden)
+        return scandir(path)
+    monkeypatch.setattr('os.scandir', refuses)
+    assert run(source, out) == 0
+    assert capsys.readouterr().err == f'left out: 1\n  {hidden}: Permission denied\n'
+    hidden = str(source / 'dog')
+    shutil.rmtree(out)
+    assert run(source, out) == 1
+    assert f'({hidden}: Permission denied)' in capsys.readouterr().err and not out.exists()
+
+
+def test_a_picture_that_vanishes_is_left_out(source, out, monkeypatch):
+    read = splits.read_picture
+
+    def vanishes(path, size):
+        read(path, size)
+        if path.name == '003.png':
+            path.unlink()
+    monkeypatch.setattr(splits, 'read_picture', vanishes)
+    done = splits.split(source, out)
+    assert [(path.name, why) for path, why in done.left_out] == [
+        ('003.png', 'No such file or directory')] * 2
+    assert len(tree(out)) == 29
+
+
 def test_files_in_subfolders_keep_their_path(source, out):
     write(source / 'cat' / '2023' / '000.png', 7001)
     write(source / 'cat' / '2024' / '000.png', 7002)
@@ -339,6 +380,27 @@ def test_what_is_split_already_is_refused(tmp_path, source, out, capsys):
     assert 'it is split already' in refused(tmp_path, capsys, out, tmp_path / 'again')
 
 
+@pytest.mark.parametrize('names', [['train', 'val', 'test'], ['Training', 'Testing']])
+def test_parts_of_a_split_are_no_classes(tmp_path, out, capsys, names):
+    for number, name in enumerate(names):
+        make(tmp_path / 's' / name, cat=3 + number, dog=3)
+    said = refused(tmp_path, capsys, tmp_path / 's', out)
+    assert 'it is split already' in said and 'into one folder first' in said
+
+
+@pytest.mark.parametrize('extra', [False, True])
+def test_classes_that_hold_only_folders_are_refused(tmp_path, source, out, capsys, extra):
+    make(source / 'wild', wolf=3, lynx=2)
+    write(source / 'wild' / 'lynx' / 'old' / 'a.png', 9000)
+    if extra:  # what is no picture does not count
+        (source / 'wild' / 'labels.csv').write_text('1,wolf')
+    said = refused(tmp_path, capsys, source, out)
+    assert f'{source}/wild has no pictures of its own, only folders such as lynx' in said
+    assert f'split {source}/wild; if not, bring' in said
+    write(source / 'wild' / 'fox.png', 9001)
+    assert run(source, out) == 0
+
+
 def test_parents_of_out_are_made(source, tmp_path):
     assert run(source, tmp_path / 'a' / 'b' / 'split') == 0
     assert len(tree(tmp_path / 'a' / 'b' / 'split')) == 31
@@ -366,6 +428,27 @@ def test_failure_leaves_nothing_behind(tmp_path, source, out, capsys, monkeypatc
     assert run(source, out) == (130 if isinstance(error, KeyboardInterrupt) else 1)
     assert len(calls) == 9 and sorted(tmp_path.rglob('*')) == before
     assert capsys.readouterr().err == f'split_data.py: {said}; nothing was written\n'
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_nothing_behind(tmp_path, source, out, number):
+    slow = ('import shutil, sys, time\n'
+            'import commands, split_data\n'
+            'copyfile = shutil.copyfile\n'
+            'def slowly(*paths):\n'
+            '    copyfile(*paths)\n'
+            '    print("copied", flush=True)\n'
+            '    time.sleep(0.1)\n'
+            'shutil.copyfile = slowly\n'
+            'sys.exit(commands.run(split_data.main))\n')
+    before = sorted(tmp_path.rglob('*'))
+    process = subprocess.Popen([sys.executable, '-c', slow, source, out], cwd=ROOT / 'scripts',
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(3):
+        assert process.stdout.readline() == 'copied\n'
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == 'split_data.py: stopped; nothing was written\n'
+    assert process.returncode == 128 + number and sorted(tmp_path.rglob('*')) == before
 
 
 def test_read_only_target(tmp_path, source, capsys, monkeypatch):

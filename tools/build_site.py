@@ -8,6 +8,7 @@ Nothing is executed. The pages' sources are copied to build/site-source and ther
 
 Then Sphinx, with the settings in docs/conf.py, makes HTML of them.
 """
+import argparse
 import importlib.util
 import os
 import re
@@ -20,6 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 
+from scripts import commands
+from tools.notebook import read, select
 from tools.urls import repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,9 +35,9 @@ MATHJAX = ('es5/tex-chtml.js', 'es5/output/chtml/fonts/woff-v2')
 
 def pages(root):
     """What becomes a page: the README, the other texts at the root and in docs/, notebooks."""
-    texts = [path for path in root.glob('*.md') if path.name != 'README.md']
-    return [root / 'README.md', *sorted(texts), *sorted(root.glob('docs/*.md')),
-            *sorted(root.glob('notebooks/*.ipynb'))]
+    texts = sorted(root.glob('[!.]*.md')) + sorted(root.glob('docs/[!.]*.md'))
+    home = root / 'README.md'
+    return [home, *(path for path in texts if path != home), *select(root / 'notebooks')]
 
 
 def on_github(target, fragment, root):
@@ -86,7 +89,7 @@ def describe_figures(notebook):
 
 def adapt_notebook(path, root):
     """A notebook as the site shows it."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     describe_figures(notebook)
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
@@ -139,8 +142,10 @@ def copy_mathjax(folder):
         (shutil.copytree if (package / part).is_dir() else shutil.copy)(package / part, copy)
 
 
-def main(root=ROOT):
-    """Builds the site anew; returns the exit status of Sphinx, which takes no warning."""
+def main(arguments, root=ROOT):
+    """Builds the site anew; returns the exit status: 1 if Sphinx fails or has a warning."""
+    argparse.ArgumentParser(prog='python -m tools.build_site',
+                            description='Build the site in build/site.').parse_args(arguments)
     source, site = root / 'build' / 'site-source', root / 'build' / 'site'
     for folder in (source, site):
         shutil.rmtree(folder, ignore_errors=True)
@@ -150,13 +155,15 @@ def main(root=ROOT):
     status = subprocess.call([
         sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'docs', '-q', '-E',
         '-W', '--keep-going', '-d', root / 'build' / 'site-doctrees', source, site])
+    if status:
+        print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
+        return 1
     # What a reader downloads is the notebook as it is in the repository.
-    for path in root.glob('notebooks/*.ipynb'):
+    for path in select(root / 'notebooks'):
         shutil.copy(path, site / '_sources' / 'notebooks' / path.name)
-    if status == 0:
-        print(f'The site is in {site}; open {site / "index.html"}')
-    return status
+    print(f'The site is in {site}; open {site / "index.html"}')
+    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(commands.run(main))

@@ -4,6 +4,7 @@
 build pack is picked, with Python 3.11 and the lock, and that the lock agrees with what Binder has
 installed before: JupyterHub and two extensions of JupyterLab. Needs the network, but no Docker.
 """
+import argparse
 import os
 import re
 import subprocess
@@ -73,4 +74,5 @@ def main():
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sys.exit(main())

@@ -2,7 +2,12 @@
 # Whether the locks can be installed where docs/install.md says so: each package has a wheel there.
 # `make check-platforms` calls it. Resolves only, installs nothing; needs the network.
 set -u
-cd "$(dirname "$0")/.."
+unset CDPATH  # with it, cd may go to another folder of the same name
+cd -- "$(dirname -- "$0")/.." || exit
+if [ $# -gt 0 ]; then
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' tools/check_platforms.sh
+    [ "$*" = --help ] && exit || exit 2
+fi
 
 resolves() {  # PLATFORM FILE...
     platform=$1

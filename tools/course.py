@@ -1,7 +1,8 @@
 """The nbgrader course in assignments/: makes the release, and grades a folder of submissions.
 
     course.py release                         assignments/source/ to assignments/release/
-    course.py grade SUBMITTED [--out FOLDER]  autograde, feedback pages, grades.csv
+    course.py grade SUBMITTED [--out FOLDER]  autograde, grades.csv, feedback pages; the same
+                                              command goes on where an earlier one has ended
     course.py marks GRADED                    feedback and grades.csv once more, when the
                                               free-text answers have been graded by hand
 
@@ -10,6 +11,8 @@ of one student, who is then called as the folder is.
 """
 import argparse
 import csv
+import filecmp
+import json
 import os
 import re
 import shutil
@@ -17,30 +20,50 @@ import subprocess
 import sys
 import tempfile
 import time
-from copy import deepcopy
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from scripts import commands
+
+if __name__ == '__main__':
+    commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
+from scripts.files import locked, whole
+from tools.notebook import ROOT, prepare
+from tools.submissions import AssignmentError, find_students, read_submission, rebuild
+
 COURSE = ROOT / 'assignments'
 ASSIGNMENT = 'resnet'
 
 
-class AssignmentError(Exception):
-    """What stops the work, in words for the teacher."""
+def environment():
+    """The variables for nbgrader and its kernels: nothing that the user has set changes a mark."""
+    env = dict(os.environ)
+    prepare(env)
+    # Without the user's own settings, which may name another database or header.
+    env['JUPYTER_NO_CONFIG'] = '1'
+    # nbgrader calls the command `alembic`, which is where Python is.
+    env['PATH'] = os.pathsep.join([str(Path(sys.executable).parent), env.get('PATH', '')])
+    return env
+
+
+@contextmanager
+def plain_path(folder):
+    """A path to `folder` without signs that mean something to nbgrader and its database."""
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / 'course'
+        link.symlink_to(folder.resolve())
+        yield link
 
 
 def nbgrader(folder, *arguments, log=None):
     """Runs an nbgrader command in a course folder; what it prints goes to the end of `log`."""
-    env = {**os.environ,
-           # Without the user's own settings, which may name another database or header.
-           'JUPYTER_NO_CONFIG': '1',
-           # nbgrader calls the command `alembic`, which is where Python is.
-           'PATH': os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', '')])}
-    done = subprocess.run([sys.executable, '-m', 'nbgrader', *arguments], cwd=folder, env=env,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          encoding='utf-8', errors='replace')
+    with plain_path(folder) as root:
+        done = subprocess.run(
+            [sys.executable, '-m', 'nbgrader', *arguments, f'--CourseDirectory.root={root}'],
+            cwd=root, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, encoding='utf-8', errors='replace')
     if log:
         with log.open('a', encoding='utf-8') as file:
             file.write(f'== nbgrader {" ".join(arguments)} ==\n{done.stdout}\n')
@@ -79,202 +102,257 @@ def release():
 
 
 # ---------------------------------------------------------------------------------------------
-# Submissions
-
-
-def notebooks_in(folder):
-    """The notebooks of a folder, by name."""
-    return {path.stem: path for path in sorted(folder.glob('*.ipynb'))}
-
-
-def find_submissions(folder):
-    """{student: {notebook's name: path}} of a folder of submissions, in any of the layouts."""
-    if not folder.is_dir():
-        raise AssignmentError(f'there is no folder {folder}')
-    if alone := notebooks_in(folder):
-        return {folder.resolve().name: alone}
-    students = {}
-    for student in sorted(path for path in folder.iterdir() if path.is_dir()):
-        inside = student / ASSIGNMENT
-        if found := notebooks_in(inside if inside.is_dir() else student):
-            students[student.name] = found
-    if not students:
-        raise AssignmentError(
-            f'no notebook found in {folder}. Wanted: STUDENT/{ASSIGNMENT}/*.ipynb or '
-            f'STUDENT/*.ipynb for several students, *.ipynb for one')
-    return students
-
-
-def read_submissions(students, skip_unknown):
-    """The submissions as {student: {name: notebook}}; stops at what cannot be graded.
-
-    skip_unknown: leave that out and say so.
-    """
-    known, problems, read = known_notebooks(), [], {}
-    for student, paths in students.items():
-        if not re.fullmatch(r'[\w.@-]+', student):
-            problems.append(f'{student!r}: a student is named by letters, digits, . _ - and @')
-            continue
-        read[student] = {}
-        for name, path in paths.items():
-            if name not in known:
-                problems.append(f'{path}: no notebook of this assignment has this name')
-                continue
-            try:
-                nb = nbformat.read(path, as_version=4)
-                nbformat.validate(nb)
-                read[student][name] = nb
-            except Exception as error:  # nbformat raises a whole family
-                reason = str(error).strip().splitlines()[0]
-                problems.append(f'{path}: not a readable notebook ({reason})')
-    if problems:
-        text = '\n'.join(f'  {line}' for line in problems)
-        if not skip_unknown:
-            raise AssignmentError(
-                f'nothing was graded, because of\n{text}\nKnown names: '
-                f'{", ".join(f"{name}.ipynb" for name in known)}.\nRename or mend them, or leave '
-                'them out with OPTIONS=--skip-unknown')
-        print(f'Left out:\n{text}')
-    return {student: notebooks for student, notebooks in read.items() if notebooks}
-
-
-def restore_cells(nb, released):
-    """Puts back the cells of the release that a student has deleted; returns their names.
-
-    nbgrader would not run a deleted test, and a cell that another needs may be gone.
-    """
-    def name(cell):
-        return cell.metadata.get('nbgrader', {}).get('grade_id')
-
-    place, restored = -1, []
-    for cell in released.cells:
-        if not name(cell):
-            continue
-        found = [i for i, other in enumerate(nb.cells) if name(other) == name(cell)]
-        if found:
-            place = max(place, found[0])
-        else:
-            place += 1
-            nb.cells.insert(place, deepcopy(cell))
-            restored.append(name(cell))
-    return restored
-
-
-# ---------------------------------------------------------------------------------------------
 # Grading
 
 
 def grade(submitted, out=None, skip_unknown=False, limit=None):
-    """Grades the submissions of a folder into a new one; returns the new folder.
+    """Grades the submissions of a folder into another, new or of an earlier call.
 
     limit: seconds a cell may take, None for what nbgrader_config.py says.
+    Returns {student, or what belongs to none: why there are no marks}. Raises AssignmentError
+    where there is nothing to be graded, or no place for it.
     """
-    submitted = Path(submitted).expanduser()
-    out = Path(out).expanduser() if out else submitted.resolve().with_name(
+    submitted = Path(os.path.expanduser(submitted))
+    out = Path(os.path.expanduser(out)) if out else submitted.resolve().with_name(
         f'{submitted.resolve().name}-graded')
-    submissions = read_submissions(find_submissions(submitted), skip_unknown)
-    if not submissions:
-        raise AssignmentError(f'nothing is left to grade in {submitted}')
-    if out.exists():
+    if out.resolve().is_relative_to(submitted.resolve()):
+        raise AssignmentError(f'{out} lies among the submissions, and would be taken for one: '
+                              'name another folder by OUT=folder')
+    students, beside = find_students(submitted, ASSIGNMENT)
+    ready, unmarked = read_all(students, skip_unknown)
+    for path in beside:
+        print(f'Left out: {path} belongs to no student')
+        if path.suffix.lower() == '.ipynb' and not skip_unknown:
+            unmarked[path.name] = 'beside the students\' folders'
+    if not ready:
+        raise AssignmentError(f'nothing is left to grade in {submitted}:\n{listed(unmarked)}')
+    open_course(out)
+    with locked(out):
+        rows = read_marks(out)
+        try:
+            for student, notebooks in ready.items():
+                try:
+                    grade_student(out, student, notebooks, rows, limit)
+                except AssignmentError as error:
+                    print(f'{student}: NOT MARKED', flush=True)
+                    unmarked[student] = str(error)
+        except KeyboardInterrupt:
+            print(f'\nInterrupted: {len(rows)} students are marked, in {out / "grades.csv"}; '
+                  'the same command goes on', flush=True)
+            raise
+        show_marks(out, rows)
+        unmarked_pages = make_feedback(out, rows)
+    print(f'{len(students)} students seen, {len(students.keys() & rows.keys())} marked')
+    return unmarked | unmarked_pages
+
+
+def read_all(students, skip_unknown):
+    """What can be graded as {student: {name: cells}}, and {student: why not}; prints the latter."""
+    names, ready, unmarked = known_notebooks(), {}, {}
+    for student, folder in students.items():
+        submission = read_submission(folder, names, skip_unknown)
+        if submission.notebooks and (skip_unknown or not submission.problems):
+            ready[student] = submission.notebooks
+            for problem in submission.problems:
+                print(f'Left out: {problem}')
+        else:
+            unmarked[student] = '\n'.join(submission.problems)
+    return ready, unmarked
+
+
+def listed(unmarked):
+    """Who has no marks, and why, as lines for the teacher."""
+    lines = [f'  {student}: {line}' for student, why in unmarked.items()
+             for line in why.splitlines()]
+    names = ', '.join(f'{name}.ipynb' for name in known_notebooks())
+    return '\n'.join([*lines, f'The notebooks are called {names}.', 'Rename or mend what is named '
+                      'here, or leave it out with OPTIONS=--skip-unknown, and call the same '
+                      'command again.'])
+
+
+def open_course(out):
+    """Makes a course in the new folder `out`, or sees that it has one of an earlier call."""
+    if not os.path.lexists(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as place:
+            course = Path(place) / 'course'  # whole or not at all
+            course.mkdir()
+            make_course(course)
+            write_marks(course, {})
+            course.rename(out)
+    elif not (out / 'marks.json').is_file():
         raise AssignmentError(f'{out} exists, and nothing is overwritten: move it away, or name '
                               'another folder by OUT=folder')
-    out.mkdir(parents=True)
-    make_course(out)
-    log, failed = out / 'nbgrader.log', []
+    ours = [path.relative_to(COURSE) for path in (*COURSE.glob('*.py'), *COURSE.glob('source/**/*'))
+            if path.is_file() and '.ipynb_checkpoints' not in path.parts]
+    if any(filecmp.cmpfiles(COURSE, out, ours, shallow=False)[1:]):
+        raise AssignmentError(f'{out} was begun with other exercises or tests than there are now: '
+                              'name a new folder by OUT=folder')
+    done = subprocess.run([sys.executable, '-c', 'import grader'], cwd=out, env=environment(),
+                          capture_output=True, text=True, errors='replace')
+    if done.returncode:
+        raise AssignmentError('the tests cannot be imported, so nothing was graded:\n'
+                              + done.stderr)
+
+
+def grade_student(out, student, notebooks, rows, limit):
+    """Grades a student's {name: cells} and adds his row. Raises AssignmentError."""
+    folder = out / 'submitted' / student / ASSIGNMENT
+    written = {}
+    for name, cells in notebooks.items():
+        released = nbformat.read(out / 'release' / ASSIGNMENT / f'{name}.ipynb', 4)
+        nb, odd = rebuild(cells, released)
+        written[name] = nbformat.writes(nb) + '\n'
+        if student not in rows:
+            for sentence in odd:
+                print(f'{student}, {name}: {sentence}')
+    if student in rows:
+        before = {path.stem: path.read_text('utf-8') for path in folder.glob('*.ipynb')}
+        if written != before:
+            raise AssignmentError('his notebooks have changed since he was marked; grade the new '
+                                  'ones into another folder')
+        print(f'{student}: marked before')
+        return
+    shutil.rmtree(folder, ignore_errors=True)  # of a call that was ended
+    folder.mkdir(parents=True)
+    for name, text in written.items():
+        (folder / f'{name}.ipynb').write_text(text, 'utf-8')
+    start = time.perf_counter()
     options = [f'--Execute.timeout={limit}'] if limit else []
-    for student, notebooks in submissions.items():
-        folder = out / 'submitted' / student / ASSIGNMENT
-        folder.mkdir(parents=True)
-        for name, nb in notebooks.items():
-            released = nbformat.read(out / 'release' / ASSIGNMENT / f'{name}.ipynb', 4)
-            if restored := restore_cells(nb, released):
-                print(f'{student}, {name}: deleted cells put back: {", ".join(restored)}')
-            nbformat.write(nb, folder / f'{name}.ipynb')
-        start = time.perf_counter()
-        try:
-            nbgrader(out, 'autograde', ASSIGNMENT, '--student', student, *options, log=log)
-        except AssignmentError as error:
-            failed.append(f'{student}: {error}')
-            print(f'{student}: FAILED', flush=True)
-        else:
-            print(f'{student}: {len(notebooks)} notebooks graded in '
-                  f'{time.perf_counter() - start:.0f} s', flush=True)
-    write_marks(out)
-    if failed:
-        raise AssignmentError('these could not be graded:\n' + '\n'.join(failed))
-    return out
+    nbgrader(out, 'autograde', ASSIGNMENT, '--force', only(student), *options,
+             log=out / 'nbgrader.log')
+    rows[student] = marks_of(out, [student])[student]
+    write_marks(out, rows)
+    print(f'{student}: {len(notebooks)} notebooks graded in {time.perf_counter() - start:.0f} s',
+          flush=True)
+
+
+def only(student):
+    """nbgrader's option for one student; it takes the name for a pattern of names."""
+    return '--student=' + re.sub(r'[^\w!]', lambda sign: f'[{sign[0]}]', student)
+
+
+# ---------------------------------------------------------------------------------------------
+# Marks and feedback
 
 
 def marks(graded):
-    """Feedback pages and grades.csv again, for a folder that `grade` has made."""
-    graded = Path(graded).expanduser()
-    if not (graded / 'gradebook.db').is_file():
-        raise AssignmentError(f'{graded} is no folder that `make grade` has made: it has no '
-                              'gradebook.db')
+    """Feedback pages and grades.csv again, for a folder that `grade` has made.
+
+    Returns {student: why he has no pages}. Raises AssignmentError for another folder.
+    """
+    graded = Path(os.path.expanduser(graded))
     old = graded / 'grades.csv'
-    if old.exists():
-        kept = old.with_name(f'grades-until-{time.strftime("%Y-%m-%d-%H%M%S")}.csv')
-        old.rename(kept)
-        print(f'the marks so far are kept as {kept.name}')
-    write_marks(graded)
+    if not (graded / 'gradebook.db').is_file() or not (graded / 'marks.json').is_file():
+        raise AssignmentError(f'{graded} is no folder that `make grade` has made: it has no '
+                              'gradebook.db and marks.json')
+    with locked(graded):
+        if old.exists():
+            kept = old.with_name(f'grades-until-{time.strftime("%Y-%m-%d-%H%M%S")}.csv')
+            shutil.copy(old, kept)
+            print(f'the marks so far are kept as {kept.name}')
+        found = marks_of(graded, read_marks(graded))
+        write_marks(graded, found)
+        show_marks(graded, found)
+        return make_feedback(graded, found, '--force')
 
 
-def write_marks(folder):
-    """Writes the feedback pages and grades.csv from the database of a graded folder."""
-    if any((folder / 'autograded').glob(f'*/{ASSIGNMENT}')):
-        nbgrader(folder, 'generate_feedback', ASSIGNMENT, '--force', log=folder / 'nbgrader.log')
-    header, rows = read_marks(folder)
-    with (folder / 'grades.csv').open('w', newline='', encoding='utf-8') as file:
-        csv.writer(file).writerows([header, *rows])
-    width = max(len(str(row[0])) for row in rows) if rows else 0
-    for row in rows:
-        waiting = f', {row[-1]:g} points wait for grading by hand' if row[-1] else ''
-        print(f'{row[0]:{width}}  {row[-3]:g} of {row[-2]:g}{waiting}')
-    print(f'Marks: {folder / "grades.csv"}\nFeedback: {folder / "feedback"}')
-
-
-def read_marks(folder):
-    """Header and rows of grades.csv: a student's points in each notebook, and in all."""
+def marks_of(folder, students):
+    """{student: row of grades.csv} from a graded folder's database."""
     from nbgrader.api import Gradebook  # late: it takes seconds
 
-    names, rows = known_notebooks(), []
-    with Gradebook(f'sqlite:///{folder.resolve() / "gradebook.db"}') as book:
-        for submission in book.assignment_submissions(ASSIGNMENT):
+    names, rows = known_notebooks(), {}
+    with plain_path(folder) as root, Gradebook(f'sqlite:///{root / "gradebook.db"}') as book:
+        for student in students:
+            submission = book.find_submission(ASSIGNMENT, student)
             notebooks = {notebook.name: notebook for notebook in submission.notebooks}
             points = [notebooks[name].score if name in notebooks else 0 for name in names]
             waiting = sum(g.max_score for notebook in notebooks.values() for g in notebook.grades
                           if g.needs_manual_grade)
-            rows.append([submission.student.id, *points, sum(points),
-                         submission.max_score, waiting])
-    return ['student', *names, 'points', 'of', 'to grade by hand'], sorted(rows)
+            rows[student] = [*points, sum(points), submission.max_score, waiting]
+    return rows
+
+
+def read_marks(folder):
+    """{student: row of grades.csv}, of those whose grading has come to its end."""
+    try:
+        return json.loads((folder / 'marks.json').read_text('utf-8'))
+    except ValueError as error:
+        raise AssignmentError(f'{folder / "marks.json"} has been changed: {error}') from error
+
+
+def write_marks(folder, rows):
+    """Writes marks.json, from which a later call goes on, and the same as a table."""
+    with whole(folder / 'marks.json') as file:
+        json.dump(rows, file, ensure_ascii=False, indent=1)
+    with whole(folder / 'grades.csv', newline='') as file:
+        csv.writer(file).writerows([
+            ['student', *known_notebooks(), 'points', 'of', 'to grade by hand'],
+            *([student, *row] for student, row in sorted(rows.items()))])
+
+
+def show_marks(folder, rows):
+    """Prints the points of all students."""
+    width = max(map(len, rows), default=0)
+    for student, (*_, points, most, waiting) in sorted(rows.items()):
+        by_hand = f', {waiting:g} points wait for grading by hand' if waiting else ''
+        print(f'{student:{width}}  {points:g} of {most:g}{by_hand}')
+    print(f'Marks: {folder / "grades.csv"}', flush=True)
+
+
+def make_feedback(folder, students, *options):
+    """Makes the feedback pages that are missing, or all; returns {student: why he has none}."""
+    def missing():
+        return [student for student in students if any(
+            not (folder / 'feedback' / student / ASSIGNMENT / f'{path.stem}.html').is_file()
+            for path in (folder / 'autograded' / student / ASSIGNMENT).glob('*.ipynb'))]
+
+    log, failed = folder / 'nbgrader.log', {}
+    if options or missing():
+        try:
+            nbgrader(folder, 'generate_feedback', ASSIGNMENT, *options, log=log)
+        except AssignmentError:
+            pass  # whoever it was, the others may have pages
+    for student in missing():
+        try:
+            nbgrader(folder, 'generate_feedback', ASSIGNMENT, '--force', only(student), log=log)
+        except AssignmentError as error:
+            failed[student] = f'is marked, but without feedback pages: {error}'
+    print(f'Feedback: {folder / "feedback"}')
+    return failed
 
 
 def main(arguments):
     """Does what the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(description='Release and grade the assignments.')
-    commands = parser.add_subparsers(dest='command', required=True)
-    commands.add_parser('release', help='make assignments/release/ again')
-    grading = commands.add_parser('grade', help='grade a folder of submissions')
+    kinds = parser.add_subparsers(dest='command', required=True)
+    kinds.add_parser('release', help='make assignments/release/ again')
+    grading = kinds.add_parser('grade', help='grade a folder of submissions')
     grading.add_argument('submitted', help='the folder')
-    grading.add_argument('--out', help='a new folder for the results; default: SUBMITTED-graded')
+    grading.add_argument('--out', help='a folder for the results, a new one or that of an earlier '
+                                       'call, which goes on; default: SUBMITTED-graded')
     grading.add_argument('--skip-unknown', action='store_true',
                          help='leave out what has an unknown name or cannot be read')
-    grading.add_argument('--limit', type=int, help='seconds that a cell may take')
-    again = commands.add_parser('marks', help='write feedback and grades.csv again')
+    grading.add_argument('--limit', type=commands.number(int, 1),
+                         help='seconds that a cell may take')
+    again = kinds.add_parser('marks', help='write feedback and grades.csv again')
     again.add_argument('graded', help='a folder that `grade` has made')
     options = parser.parse_args(arguments)
+    unmarked = {}
     try:
         if options.command == 'release':
             release()
         elif options.command == 'grade':
-            grade(options.submitted, options.out, options.skip_unknown, options.limit)
+            unmarked = grade(options.submitted, options.out, options.skip_unknown, options.limit)
         else:
-            marks(options.graded)
+            unmarked = marks(options.graded)
     except AssignmentError as error:
         print(f'Stopped: {error}', file=sys.stderr)
         return 1
-    return 0
+    if unmarked:
+        print(f'Not done:\n{listed(unmarked)}', file=sys.stderr)
+    return int(bool(unmarked))
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

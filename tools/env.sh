@@ -7,7 +7,8 @@
 #   tools/env.sh NAME         .venv-NAME, of requirements/NAME.txt (bench, browser, site)
 #   tools/env.sh uv ARGUMENT… runs uv, the installer
 set -eu
-cd "$(dirname "$0")/.."
+unset CDPATH  # with it, cd may go to another folder of the same name
+cd -- "$(dirname -- "$0")/.."
 UV=0.13.9  # one version for everybody: the user's own if it is this one, else ours in .uv/
 
 fail() {
@@ -79,7 +80,12 @@ fi
 # ---------------------------------------------------------------------------------------------
 # An environment
 
-name=$1 platform="$(uname -s) $(uname -m)" python=3.11 with_pip=
+name=${1-}
+case "$name" in
+    series | gpu | bench | browser | site) ;;
+    *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' tools/env.sh; [ "$name" = --help ] && exit || exit 2 ;;
+esac
+platform="$(uname -s) $(uname -m)" python=3.11 with_pip=
 [ "$name" != bench ] || with_pip=--seed
 case "$name" in
     series) venv=.venv lock=requirements.txt size=" (0.7 GB on disk)" ;;
@@ -114,10 +120,13 @@ run_uv --version
 # From here on $venv is in the making: a failure must leave no file `installed`.
 rm -f "$venv/installed"
 
-if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+# One that names its own folder in its commands would stop to work when the repository is moved.
+if ! "$venv/bin/python" -c 'import sys
+sys.exit(sys.version_info[:2] != (3, 11)
+         or "relocatable = true" not in open(sys.prefix + "/pyvenv.cfg").read())' 2>/dev/null; then
     echo "== Making $venv with Python 3.11 =="
     rm -rf "$venv"
-    run_uv venv --quiet $with_pip --python "$python" "$venv" ||
+    run_uv venv --quiet --relocatable $with_pip --python "$python" "$venv" ||
         fail "Python 3.11 is not on this machine, and uv could not fetch it; its own words are above.
 Install Python 3.11 (Debian 12: apt install python3.11; macOS: brew install python@3.11;
 anywhere: pyenv install 3.11) so that 'python3.11' is found, or allow uv the network. Or use conda:

@@ -3,9 +3,12 @@
     python -m tools.front_picture          writes them into docs/
     python -m tools.front_picture --check  names those that are stale; exit status 1 if there are
 """
+import argparse
 import base64
 import sys
 
+from scripts import commands
+from scripts.files import whole
 from tools.notebook import NOTEBOOKS, ROOT, code_cells, read
 
 # file in docs/: notebook, and a string that stands in the one cell of it that draws the picture
@@ -35,13 +38,18 @@ def stale():
 
 def main(arguments):
     """Writes the stale pictures anew, or only names them; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m tools.front_picture',
+                                     description="Take the README's pictures out of the notebooks.")
+    parser.add_argument('--check', action='store_true', help='only name those that are stale')
+    check = parser.parse_args(arguments).check
     names = stale()
     for name in names:
         print(f'docs/{name}')
-        if '--check' not in arguments:
-            (ROOT / 'docs' / name).write_bytes(from_notebook(name))
-    return int('--check' in arguments and bool(names))
+        if not check:
+            with whole(ROOT / 'docs' / name, 'wb') as file:
+                file.write(from_notebook(name))
+    return int(check and bool(names))
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

@@ -4,6 +4,7 @@
 first (its RPATH is $ORIGIN), the nvidia-*-cu11 wheels put theirs elsewhere: a link to each, and
 they are found in every program, without LD_LIBRARY_PATH. That part is checked without a GPU too.
 """
+import argparse
 import ctypes
 import os
 import re
@@ -89,4 +90,5 @@ def main(site=SITE):
 
 
 if __name__ == '__main__':
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sys.exit(main())

@@ -1,5 +1,6 @@
 """The ground floor of the tools: a notebook is found, read, cleaned and written, its cells used."""
 import contextlib
+import re
 import sys
 from pathlib import Path
 
@@ -15,13 +16,19 @@ KERNELSPEC = {'display_name': 'Python 3 (ipykernel)', 'language': 'python', 'nam
 LANGUAGE_INFO = {'name': 'python', 'pygments_lexer': 'ipython3'}
 WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json'
 
+# Variables that change what a kernel does or prints. Not: where MXNet finds files and how it uses
+# a GPU, which are the user's to say.
+FOREIGN = re.compile(r'PYTHON|IPYTHON|JUPYTER|MPL|MATPLOTLIB|DMLC_|'
+                     r'MXNET_(?!HOME$|GLUON_REPO$|USE_FUSION$|GPU_|CUDA_|CUDNN_)')
+
 
 def select(folder, prefixes=()):
     """The paths of `folder`'s notebooks whose names begin with one of `prefixes`; all without.
 
     Ends the program, with the names there are, where a prefix fits none.
     """
-    paths = sorted(folder.glob('*.ipynb'))
+    paths = sorted(path for path in folder.glob('*.ipynb')
+                   if path.is_file() and not path.name.startswith('.'))  # as macOS leaves them
     if not paths:
         sys.exit(f'There is no notebook in {folder}.')
     for prefix in prefixes:
@@ -32,8 +39,22 @@ def select(folder, prefixes=()):
 
 
 def read(path):
-    """The notebook at `path`, in nbformat's version 4."""
-    return nbformat.read(path, as_version=4)
+    """The notebook at `path`, in nbformat's version 4.
+
+    Raises ValueError, which names the file, for anything but a valid notebook; OSError.
+    """
+    invalid = {}
+    try:
+        notebook = nbformat.read(path, as_version=4, capture_validation_error=invalid)
+        nbformat.writes(notebook).encode()  # half a character, a lone surrogate, is valid JSON
+    except OSError:
+        raise
+    except Exception as error:  # nbformat raises a whole family
+        invalid = {type(error).__name__: error}
+    for kind, error in invalid.items():
+        reason = next(iter(str(error).splitlines()), kind)
+        raise ValueError(f'{path} is not a valid notebook: {reason}') from error
+    return notebook
 
 
 def write(path, notebook):
@@ -85,6 +106,17 @@ def merge_streams(outputs):
     return merged
 
 
+def prepare(environment):
+    """Leaves nothing in `environment` that would change what kernels do when they inherit it."""
+    for name in [name for name in environment if FOREIGN.match(name)]:
+        del environment[name]
+    # Nor do start-up files in ~/.ipython or settings in ~/.config/matplotlib.
+    environment['IPYTHONDIR'] = str(Path(sys.prefix) / 'ipython')
+    environment['MPLCONFIGDIR'] = str(Path(sys.prefix) / 'matplotlib')
+    # Progress bars are for a person who watches; in a stored output they are debris.
+    environment['TQDM_DISABLE'] = '1'
+
+
 def notebook_names(name, wanted):
     """What a notebook defines in its first code cell and in those with a line of `wanted`.
 
@@ -94,9 +126,12 @@ def notebook_names(name, wanted):
     sources = [cell.source for cell in code_cells(read(NOTEBOOKS / f'{name}.ipynb'))]
     if missing := [line for line in wanted if not any(line in source for source in sources)]:
         raise ValueError(f'no cell of {name} has {missing[0]!r}')
-    names = {}
-    with contextlib.chdir(NOTEBOOKS):
-        for source in sources:
-            if source is sources[0] or any(line in source for line in wanted):
-                exec(source.replace('%matplotlib inline', ''), names)
+    names, path = {}, sys.path[:]
+    try:
+        with contextlib.chdir(NOTEBOOKS):
+            for source in sources:
+                if source is sources[0] or any(line in source for line in wanted):
+                    exec(source.replace('%matplotlib inline', ''), names)
+    finally:
+        sys.path[:] = path  # the notebooks' '..' is another folder from here
     return names

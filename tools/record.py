@@ -1,4 +1,5 @@
 """Recorded results: a JSON file that says where its numbers come from."""
+import argparse
 import datetime
 import json
 import os
@@ -16,6 +17,12 @@ def processor():
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.split(': ')[1] for line in lines if line.startswith('model name')]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def take_no_arguments(text):
+    """Ends a command that has no arguments: by `text` for --help, by an error for any other."""
+    argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
 
 
 def write(script, name=None, command=None, versions=None, **results):

@@ -22,13 +22,17 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbclient.util import ensure_async, run_sync
 from nbconvert import HTMLExporter
+from nbformat import ValidationError
 from tqdm import tqdm
 
+from scripts import commands
 from scripts.files import whole
 from tools import notebook as stored
 from tools.notebook import ROOT, code_cells
 
 CELL_TIMEOUT = 600  # seconds
+# What can stop a cell: the last is an output that no notebook can hold.
+STOPS = (CellExecutionError, CellTimeoutError, DeadKernelError, ValidationError)
 MAX_MB = 1200  # what Binder is sure to have room for, with JupyterLab beside it
 
 
@@ -63,8 +67,8 @@ def execute(notebook, folder, name):
         shutdown_kernel='immediate',  # a gentle shutdown makes the kernel report an interrupt
         resources={'metadata': {'path': str(folder)}},
     )
-    # Progress bars are for a person who watches; in a stored output they are debris.
-    env = {**os.environ, 'TQDM_DISABLE': '1'}
+    env = dict(os.environ)
+    stored.prepare(env)
     cells = code_cells(notebook)
     with (
         client.setup_kernel(env=env, cleanup_kc=True),
@@ -74,7 +78,7 @@ def execute(notebook, folder, name):
         for number, cell in enumerate(cells, start=1):
             try:
                 client.execute_cell(cell, notebook.cells.index(cell), execution_count=number)
-            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            except STOPS as error:
                 raise NotebookError(f'cell [{number}] {first_line(cell)}: {short(error)}') from None
             bar.update()
         return max(peak_memory(client), watch.peak)
@@ -82,7 +86,7 @@ def execute(notebook, folder, name):
 
 def first_line(cell):
     """The first line of a cell, in quotation marks, to find it by."""
-    return f"'{cell.source.strip().splitlines()[0]}'"
+    return f"'{next(iter(cell.source.strip().splitlines()), '')}'"
 
 
 def short(error):
@@ -91,6 +95,8 @@ def short(error):
         return f'{error.ename}: {error.evalue}'
     if isinstance(error, CellTimeoutError):
         return f'not finished after {CELL_TIMEOUT} s'
+    if isinstance(error, ValidationError):
+        return f'an output that a notebook cannot hold: {error.message}'
     return 'the kernel died, most often for want of memory'
 
 
@@ -164,22 +170,30 @@ def headline(notebook):
 
 
 def write_copies(notebook, name, build):
-    """Writes the executed notebook and its HTML page."""
+    """Writes the executed notebook and its HTML page; NotebookError if that cannot be made."""
     build.mkdir(exist_ok=True)
     stored.write(build / f'{name}.ipynb', notebook)
-    page, _ = HTMLExporter().from_notebook_node(notebook, {'metadata': {'name': name}})
+    try:
+        page, _ = HTMLExporter().from_notebook_node(notebook, {'metadata': {'name': name}})
+    except Exception as error:  # nbconvert raises a whole family
+        raise NotebookError(f'no page can be made of it: {error}') from None
     with whole(build / f'{name}.html') as file:
         file.write(page)
 
 
 def run(path, in_place, build):
     """Executes one notebook, writes what came of it, and returns its row of the table."""
-    notebook = stored.read(path)
-    stored.clear(notebook)
     start, peak, error = time.perf_counter(), '-', None
     try:
-        peak = f'{execute(notebook, path.parent, path.stem):.0f}'
-        stored.normalise(notebook)
+        notebook = stored.read(path)
+    except (OSError, ValueError) as problem:
+        return Result(path.stem, 0., peak, f'FAILED, {problem}', True)
+    stored.clear(notebook)
+    try:
+        try:
+            peak = f'{execute(notebook, path.parent, path.stem):.0f}'
+        finally:
+            stored.normalise(notebook)
         if in_place:
             if float(peak) > MAX_MB:
                 raise NotebookError(f'it took {peak} MB of memory; Binder wants at most {MAX_MB}')
@@ -188,7 +202,10 @@ def run(path, in_place, build):
     except NotebookError as problem:
         error = problem
     if not in_place:
-        write_copies(notebook, path.stem, build)
+        try:
+            write_copies(notebook, path.stem, build)
+        except NotebookError as problem:
+            error = error or problem
     minutes = (time.perf_counter() - start) / 60
     return Result(path.stem, minutes, peak, f'FAILED, {error}' if error else headline(notebook),
                   bool(error))
@@ -252,4 +269,4 @@ def main(arguments, root=ROOT):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))

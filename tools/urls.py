@@ -1,19 +1,26 @@
 """The repository's address, which pyproject.toml sets once: all links to it follow by `make urls`.
 
-    urls.py          rewrites the links to the repository on GitHub, Binder and Colab
-    urls.py --check  lists the files in which it would change something; exit status 1 if there are
+    python -m tools.urls          rewrites the links to the repository on GitHub, Binder and Colab
+    python -m tools.urls --check  lists the files that would change; exit status 1 if there are
 
 Only bytes within such links change, so a notebook keeps its outputs and its layout.
 """
+import argparse
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+from scripts import commands
+from scripts.files import whole
+
 ROOT = Path(__file__).resolve().parent.parent
 NAME = rb'[\w.-]+/[\w.-]+?'  # owner/name, without a closing .git
 SITES = rb'(?:mybinder\.org/v2/gh|colab\.research\.google\.com/github|github\.com)'
+# What follows a link's owner/name: not more of the name, such as the .github.io of a/b.github.io.
+END = rb'(?![\w-]|\.(?!git(?![\w-]|\.\w))\w)'
 # A Binder link is always one to this repository, so it tells what the repository was called.
 BINDER = re.compile(rb'mybinder\.org/v2/gh/(' + NAME + rb')(?=/)')
 
@@ -31,16 +38,19 @@ def binder(path, root=ROOT):
 
 def tracked(root=ROOT):
     """The files that git knows or would add."""
-    names = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-                           cwd=root, capture_output=True, check=True).stdout.decode().split('\0')
-    return [root / name for name in sorted(set(names)) if (root / name).is_file()]
+    done = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+                          cwd=root, stdout=subprocess.PIPE)
+    if done.returncode:
+        sys.exit('git does not list the files here; its own words are above')
+    paths = [root / os.fsdecode(name) for name in sorted(set(done.stdout.split(b'\0')))]
+    return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def rewritten(content, old, new):
     """`content`, bytes of a file, with the links to the repositories `old` leading to `new`."""
     names = b'|'.join(re.escape(name) for name in sorted(old))
-    link = rb'(' + SITES + rb'/)(?:' + names + rb')(?![\w-])'
-    return re.sub(link, rb'\1' + new, content) if old else content
+    link = rb'(' + SITES + rb'/)(?:' + names + rb')' + END
+    return re.sub(link, lambda found: found[1] + new, content) if old else content
 
 
 def changes(root=ROOT):
@@ -55,13 +65,18 @@ def changes(root=ROOT):
 
 def main(arguments, root=ROOT):
     """Rewrites the links, or only lists where; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m tools.urls',
+                                     description='Rewrite the links to the repository.')
+    parser.add_argument('--check', action='store_true', help='only list the files to change')
+    check = parser.parse_args(arguments).check
     stale = changes(root)
     for path, content in stale.items():
         print(path.relative_to(root))
-        if '--check' not in arguments:
-            path.write_bytes(content)
-    return int('--check' in arguments and bool(stale))
+        if not check:
+            with whole(path, 'wb') as file:
+                file.write(content)
+    return int(check and bool(stale))
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(commands.run(main))
