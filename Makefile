@@ -5,19 +5,41 @@
 VENV := $(if $(wildcard .venv-gpu/installed),.venv-gpu,.venv)
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/installed
+# Made again if its Python has gone: upgraded away, or the folder is a copy from another machine.
+ifeq ($(shell [ -x $(PYTHON) ] || echo gone),gone)
+.PHONY: $(READY)
+endif
 
-# What the user has set for another Python, Jupyter or uv must not leak in.
-unexport VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH PYTHONHOME PYTHONSTARTUP
-unexport PYTHONUSERBASE PYTHONWARNINGS PYTHONOPTIMIZE PYTHONSAFEPATH
+# PATH and PYTHONPATH, which hold folders, are split at colons; nbgrader's alembic expands a per cent
+# sign. All other characters are tried by tests/test_env.py.
+ifneq ($(findstring :,$(CURDIR))$(findstring %,$(CURDIR)),)
+$(error Move this folder: its path must not have a colon or a per cent sign, with which not all \
+    programs work. It is $(CURDIR) (on Windows use WSL, see docs/install.md))
+endif
+
+# What the user has set for another Python, Jupyter, test run or MXNet job must not leak in; where
+# files come from, and how a GPU is used, is the user's to say. Kernels: tools/notebook.py.
+FOREIGN := PYTHON% PYTEST% HYPOTHESIS% IPYTHON% JUPYTER% MPL% MATPLOTLIB% DMLC_% MXNET_%
+KEPT := JUPYTER_TOKEN JUPYTER_PORT JUPYTER_RUNTIME_DIR \
+    MXNET_HOME MXNET_GLUON_REPO MXNET_USE_FUSION MXNET_GPU_% MXNET_CUDA_% MXNET_CUDNN_%
+unexport $(filter-out $(KEPT),$(filter $(FOREIGN),$(.VARIABLES)))
+unexport VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV CDPATH
 unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
-unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT CDPATH
-unexport JUPYTER_PATH MPLBACKEND MATPLOTLIBRC PYTEST_ADDOPTS
-# Kernels would otherwise run the start-up files in ~/.ipython.
+unexport UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT
+# Nor start-up files in ~/.ipython, or settings in ~/.config/matplotlib.
 export IPYTHONDIR := $(CURDIR)/$(VENV)/ipython
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
+
+# Recipes take names of folders from the environment, as they were typed: pasted between quotes, a
+# name with an apostrophe would end them, and make would expand a dollar sign.
+override SUBMITTED := $(value SUBMITTED)
+override OUT := $(value OUT)
+override GRADED := $(value GRADED)
+export SUBMITTED OUT GRADED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test fuzz lint bench site test-browser assignments grade marks lock \
-    store urls check-binder check-platforms
+.PHONY: help setup gpu run all lab test fuzz test-torch lint bench site test-browser assignments grade \
+    marks lock store urls check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +66,7 @@ run: $(READY)  ## Train a ResNet-18 (notebook 04), with pages in build/; NB=02 r
 all: run  ## With `run`: every notebook, `make run all`
 
 lab: $(READY)  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
-	@$(PYTHON) -m jupyterlab --ServerApp.root_dir='$(CURDIR)' $(OPTIONS) notebooks/01_degradation.ipynb
+	@$(PYTHON) -m jupyterlab --ServerApp.root_dir=. $(OPTIONS) notebooks/01_degradation.ipynb
 
 # A process for each core, four at most: with one thread each MXNet's threads never wait for one
 # another. A file, or a notebook with its kernel, stays in one process; the long ones come first.
@@ -55,6 +77,9 @@ test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
 
 fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place of 20
 	@HYPOTHESIS_PROFILE=long OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/test_fuzz_*.py $(OPTIONS)
+
+test-torch: .venv-bench/installed  ## The notebooks' folded "In PyTorch", in PyTorch
+	@.venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
 
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
@@ -73,12 +98,12 @@ assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) -m tools.course release
 
 grade: $(READY)  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
-	@$(if $(SUBMITTED),,echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2)
-	@$(PYTHON) -m tools.course grade '$(SUBMITTED)' $(if $(OUT),--out '$(OUT)') $(OPTIONS)
+	@[ -n "$$SUBMITTED" ] || { echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2; }
+	@$(PYTHON) -m tools.course grade $${OUT:+"--out=$$OUT"} $(OPTIONS) -- "$$SUBMITTED"
 
 marks: $(READY)  ## After grading by hand: feedback and grades.csv again, GRADED=folder
-	@$(if $(GRADED),,echo 'Say which folder: make marks GRADED=folder' >&2; exit 2)
-	@$(PYTHON) -m tools.course marks '$(GRADED)'
+	@[ -n "$$GRADED" ] || { echo 'Say which folder: make marks GRADED=folder' >&2; exit 2; }
+	@$(PYTHON) -m tools.course marks -- "$$GRADED"
 
 lock:  ## For authors: write the locks again, each from its list in requirements/
 	@tools/env.sh uv pip compile --quiet --universal --python-version 3.11 \

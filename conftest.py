@@ -2,18 +2,20 @@
 import os
 import socket
 
-import matplotlib
 import pytest
 from hypothesis import settings
 
-# Kernels inherit it: a progress bar would differ from the stored outputs at each run.
-os.environ['TQDM_DISABLE'] = '1'
+from tools.notebook import prepare
+
+prepare(os.environ)  # which kernels inherit; before Matplotlib, which reads it once
+
+import matplotlib  # noqa: E402
 
 # No windows. Not by MPLBACKEND, which kernels would inherit in place of their own backend.
 matplotlib.use('Agg')
 
 
-# tests/test_fuzz_*.py: a few examples, always the same, in `make test`; many new ones in `make fuzz`.
+# tests/test_fuzz_*.py: a few examples, always the same, by `make test`; many new by `make fuzz`.
 settings.register_profile('short', max_examples=20, deadline=None, derandomize=True, database=None)
 settings.register_profile('long', max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'short'))

@@ -9,12 +9,15 @@ other programs first: absolute times vary between machines and days, ratios far 
 
 writes results.md again from the records, without measuring.
 """
+import argparse
 import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +27,7 @@ import matplotlib.pyplot as plt
 from loky import cpu_count
 
 import resnet
+from scripts import commands
 from scripts.files import whole
 from tools.record import write
 
@@ -54,14 +58,16 @@ class Contender:
 
     def __init__(self, *command):
         self.command = command
+        self.errors = tempfile.TemporaryFile('w+', errors='replace')  # a pipe nobody reads fills up
         self.process = subprocess.Popen(
             [str(part) for part in command], cwd=ROOT, env=default_threads(), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
 
     def read(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f'{self.command[1:]} stopped:\n{self.process.stderr.read()[-2000:]}')
+            self.errors.seek(0)
+            raise RuntimeError(f'{self.command[1:]} stopped:\n{self.errors.read()[-2000:]}')
         return line.strip()
 
     def wait_until_ready(self):
@@ -69,7 +75,8 @@ class Contender:
             pass
 
     def seconds(self, task):
-        print(task, file=self.process.stdin, flush=True)
+        with suppress(BrokenPipeError):  # it has stopped; read() says why
+            print(task, file=self.process.stdin, flush=True)
         return float(self.read())
 
 
@@ -431,7 +438,14 @@ def write_report():
     print(text)
 
 
-def main():
+def main(arguments):
+    """Measures and reports, or only reports; returns the exit status."""
+    parser = argparse.ArgumentParser(prog='python -m benchmarks.bench',
+                                     description='Measure for 15 to 17 minutes, and report.')
+    parser.add_argument('report', nargs='?', choices=['report'], help='only write the report again')
+    if parser.parse_args(arguments).report:
+        write_report()
+        return 0
     start = time.perf_counter()
     if not PYTORCH.is_file():
         sys.exit('PyTorch is not there: run this by `make bench`, which sets it up')
@@ -444,7 +458,8 @@ def main():
     write(__file__, 'results', 'make bench', {'pytorch': version}, **results)
     draw_scaling(results)
     write_report()
+    return 0
 
 
 if __name__ == '__main__':
-    write_report() if sys.argv[1:] == ['report'] else main()
+    sys.exit(commands.run(main))

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.append(str(HERE.parent))
+sys.path.insert(0, str(HERE.parent))
 from tools.urls import repository  # noqa: E402
 
 project = html_title = 'ResNet notebooks'

@@ -12,6 +12,7 @@ from rules import ROOT
 
 from benchmarks import bench, test_suite
 from records import search_04
+from tools import record
 
 BENCHMARKS = ROOT / 'benchmarks'
 SEARCH = ROOT / 'records' / 'search_04.json'
@@ -111,6 +112,34 @@ def test_a_contender_that_stops_says_why(tmp_path):
     broken.process.communicate()
 
 
+def test_a_contender_may_warn_as_much_as_it_likes(tmp_path):
+    script = tmp_path / 'warner.py'
+    script.write_text('import sys; sys.stderr.write("x" * 1_000_000); print("ready", flush=True)\n'
+                      'raise ValueError("after the warnings")')
+    warner = bench.Contender(sys.executable, script)
+    warner.wait_until_ready()
+    warner.process.wait()
+    with pytest.raises(RuntimeError, match='after the warnings'):
+        warner.seconds('nap')  # nobody is there to read the task
+
+
+@pytest.mark.parametrize(('argument', 'status'), [('--help', 0), ('raport', 2)])
+def test_help_and_unknown_arguments_measure_nothing(monkeypatch, argument, status):
+    monkeypatch.setattr(bench, 'measure_throughput', None)
+    monkeypatch.setattr(bench, 'write_report', None)
+    with pytest.raises(SystemExit) as end:
+        bench.main([argument])
+    assert end.value.code == status
+
+
+@pytest.mark.parametrize(('argument', 'status'), [('--help', 0), ('--seed=3', 2), ('again', 2)])
+def test_a_record_takes_no_arguments(monkeypatch, argument, status):
+    monkeypatch.setattr(sys, 'argv', ['seeds_04.py', argument])
+    with pytest.raises(SystemExit) as end:
+        record.take_no_arguments('what it does')
+    assert end.value.code == status
+
+
 def test_a_script_that_fails_says_why():
     with pytest.raises(RuntimeError, match='rate(.*\n)*.*resnet19'):
         bench.run('rate', 19, 32, 2)
@@ -124,7 +153,7 @@ def test_one_point_of_the_scaling():
 
 def test_without_pytorch_the_benchmark_says_how_to_get_it(tmp_path):
     code = ('import benchmarks.bench as bench; from pathlib import Path\n'
-            f'bench.PYTORCH = Path({str(tmp_path / "python")!r}); bench.main()')
+            f'bench.PYTORCH = Path({str(tmp_path / "python")!r}); bench.main([])')
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, env=os.environ, text=True,
                           capture_output=True)
     assert done.returncode == 1 and 'make bench' in done.stderr

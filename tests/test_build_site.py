@@ -73,3 +73,27 @@ def test_sources_are_the_readme_the_texts_and_the_notebooks(root):
         'GLOSSARY.md', 'curve.png', 'index.md', 'notebooks/01_a.ipynb']
     index = (source / 'index.md').read_text()
     assert index.startswith('# Home') and index.index('notebooks/01_a\n') < index.index('GLOSSARY')
+
+
+def test_a_failure_of_sphinx_is_told_as_such(root, monkeypatch, capsys):
+    monkeypatch.setattr(build_site, 'copy_mathjax', lambda folder: None)
+    monkeypatch.setattr(build_site.subprocess, 'call', lambda command: 2)  # before it wrote a page
+    assert build_site.main([], root) == 1
+    printed = capsys.readouterr()
+    assert 'Sphinx failed' in printed.err and 'The site is in' not in printed.out
+
+
+@pytest.mark.parametrize(('argument', 'status'), [('--help', 0), ('--clean', 2)])
+def test_help_and_unknown_arguments_leave_the_last_site(root, argument, status):
+    page = root / 'build' / 'site' / 'index.html'
+    page.parent.mkdir(parents=True)
+    page.touch()
+    with pytest.raises(SystemExit) as end:
+        build_site.main([argument], root)
+    assert end.value.code == status and page.exists()
+
+
+def test_what_macos_leaves_becomes_no_page(root):
+    for name in ('._GLOSSARY.md', 'notebooks/._01_a.ipynb'):
+        (root / name).write_bytes(b'\x00\x05\x16\x07')
+    assert not [path for path in build_site.pages(root) if path.name.startswith('.')]

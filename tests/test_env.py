@@ -1,8 +1,11 @@
-"""tools/env.sh: its messages, and which uv it takes."""
+"""tools/env.sh: its messages, and which uv it takes. The Makefile: what it runs, and where."""
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from rules import ROOT
@@ -105,3 +108,136 @@ def test_a_failed_set_up_leaves_no_stamp(bare):
     done = run(bare, 'site')
     assert done.returncode == 1 and 'the packages could not be installed' in done.stderr
     assert not (bare / '.venv-site/installed').exists()
+
+
+def test_set_up_with_an_unknown_name_only_lists_the_known(bare):
+    (bare / 'bin/sed').symlink_to(shutil.which('sed'))
+    for arguments, status in ((['--help'], 0), (['nonsense'], 2), ([], 2)):
+        done = run(bare, *arguments)
+        assert done.returncode == status and 'tools/env.sh series' in done.stdout
+    assert sorted(path.name for path in bare.iterdir()) == ['bin', 'tools']
+
+
+@pytest.mark.parametrize('script', ['tools/env.sh', 'tools/check_platforms.sh', '.ci/run'])
+def test_scripts_work_in_their_own_folder_whatever_cdpath_says(tmp_path, script):
+    for name in ('ours', 'other'):
+        for file in ('tools/env.sh', 'tools/check_platforms.sh', '.ci/run'):
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, tmp_path / name / file)
+        fake(tmp_path / name / '.venv/bin/python', 'exit 1')
+        (tmp_path / name / 'build').mkdir()
+    for tool in ('uv', 'make'):
+        fake(tmp_path / 'bin' / tool, f'echo {name if tool == "make" else "uv"} {UV}', 'pwd >> '
+             + shlex.quote(str(tmp_path / 'ran-in')))
+    env = {'PATH': f'{tmp_path / "bin"}:{os.environ["PATH"]}', 'CDPATH': str(tmp_path / 'other')}
+    arguments = ['series'] if script == 'tools/env.sh' else []
+    subprocess.run([script, *arguments], cwd=tmp_path / 'ours', env=env, capture_output=True)
+    assert set((tmp_path / 'ran-in').read_text().splitlines()) == {str(tmp_path / 'ours')}
+    assert (tmp_path / 'other/.venv').is_dir()
+
+
+# ---------------------------------------------------------------------------------------------
+# The Makefile, with a Python that only notes how it was called
+
+# Names of folders, of the repository as of what a user hands over. No path may hold a slash or NUL.
+NAMES = ['plain', 'two words', "Ada's", 'a "b"', 'cost$HOME$(HOME)', 'a[1-9]', '{a,b}',
+         '(a)', 'a;b', 'a&b', 'a|b', 'a*?', '#a', '~a', '-a', '--help', 'a=b', 'a,b', '\\a\\',
+         '`id`', '!a', '<a>', 'Zoë 书', 'a\nb', '.a', 'a.']
+REFUSED = ['a:b', '100%']  # of the repository
+TARGETS = ['run', 'lab', 'test', 'fuzz', 'lint', 'bench', 'site', 'test-browser', 'assignments',
+           'grade', 'marks', 'store', 'urls']
+# What another Python, Jupyter or MXNet job may have set: each changes what a kernel does or prints.
+FOREIGN = {'PYTHONWARNINGS': 'default', 'PYTHONOPTIMIZE': '1', 'PYTHONPATH': '/elsewhere',
+           'PYTHONHASHSEED': '3', 'PYTHONSTARTUP': '/elsewhere/start.py',
+           'IPYTHON_SUPPRESS_CONFIG_ERRORS': '0', 'JUPYTER_PATH': '/elsewhere',
+           'JUPYTER_CONFIG_DIR': '/elsewhere', 'JUPYTERLAB_DIR': '/elsewhere', 'MPLBACKEND': 'none',
+           'MATPLOTLIBRC': '/elsewhere', 'MPLCONFIGDIR': '/elsewhere', 'IPYTHONDIR': '/elsewhere',
+           'DMLC_ROLE': 'server', 'MXNET_ENGINE_TYPE': 'NaiveEngine', 'MXNET_MKLDNN_ENABLED': '0',
+           'MXNET_PROFILER_AUTOSTART': '1'}
+# What a user has set for this very machine.
+OWN = ['MXNET_HOME', 'MXNET_GLUON_REPO', 'MXNET_USE_FUSION', 'MXNET_GPU_MEM_POOL_TYPE',
+       'OMP_NUM_THREADS', 'HTTPS_PROXY']
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes targets in a copy of the Makefile, in a folder with the given name."""
+    def run(name, *arguments, **environment):
+        folder = tmp_path / name
+        shutil.copytree(ROOT / 'requirements', folder / 'requirements')
+        shutil.copytree(ROOT / 'tools', folder / 'tools')
+        for file in ('Makefile', 'requirements.txt'):
+            shutil.copy(ROOT / file, folder)
+        for venv in ('.venv', '.venv-bench', '.venv-site', '.venv-browser'):
+            note = shlex.join([sys.executable, '-IS', str(tmp_path / 'note.py')])
+            fake(folder / venv / 'bin/python', f'exec {note} "$@"')
+            (folder / venv / 'installed').touch()
+        (tmp_path / 'note.py').write_text(
+            'import json, os, sys\n'
+            f'with open({str(tmp_path / "calls")!r}, "a") as file:\n'
+            '    print(json.dumps([os.getcwd(), sys.argv[1:], dict(os.environ)]), file=file)\n')
+        done = subprocess.run(['make', *arguments], cwd=folder, capture_output=True, text=True,
+                              env={'PATH': os.environ['PATH'], **environment})
+        calls = tmp_path / 'calls'
+        return done, folder, [json.loads(line) for line in calls.read_text().splitlines()
+                              ] if calls.exists() else []
+    return run
+
+
+@pytest.mark.parametrize('name', NAMES + REFUSED)
+def test_every_target_works_in_any_folder_and_with_any_name(make, name):
+    done, folder, calls = make('a' if name in REFUSED else name, *TARGETS,
+                               f'SUBMITTED={name}', f'OUT={name}', f'GRADED={name}')
+    assert done.returncode == 0, done.stderr
+    assert {where for where, _, _ in calls} == {str(folder)}
+    ran = {arguments[1].removeprefix('tools.').removeprefix('benchmarks.'): arguments[2:]
+           for _, arguments, _ in calls if arguments[1] != 'tools.course'}
+    assert set(ran) == {'run_notebooks', 'jupyterlab', 'pytest', 'ruff', 'bench', 'build_site',
+                        'urls'}
+    course = [arguments[2:] for _, arguments, _ in calls if arguments[1] == 'tools.course']
+    assert course == [['release'], ['grade', f'--out={name}', '--', name], ['marks', '--', name]]
+    assert '--ServerApp.root_dir=.' in ran['jupyterlab']
+    for _, _, env in calls:
+        assert env['IPYTHONDIR'] == str(folder / '.venv/ipython')
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_other_folders_are_refused_before_anything_is_done(make, name):
+    for target in (*TARGETS, 'setup', 'help'):
+        done, folder, calls = make(f'{name} {target}', target)
+        assert done.returncode == 2 and 'a colon or a per cent sign' in done.stderr and not calls
+
+
+def test_what_is_set_for_another_python_does_not_leak_in(make):
+    done, _, calls = make('a', *TARGETS, 'SUBMITTED=a', 'GRADED=a',
+                          **FOREIGN, **dict.fromkeys(OWN, '1'), CDPATH='/', PYTEST_ADDOPTS='-x',
+                          HYPOTHESIS_PROFILE='short', VIRTUAL_ENV='/elsewhere')
+    assert done.returncode == 0, done.stderr
+    for _, arguments, env in calls:
+        assert not FOREIGN.items() & env.items(), arguments
+        assert not {'CDPATH', 'PYTEST_ADDOPTS', 'VIRTUAL_ENV'} & set(env)
+        assert set(OWN) <= set(env)
+        assert env.get('HYPOTHESIS_PROFILE') in (None, 'long')
+
+
+@pytest.mark.parametrize(('target', 'variable'), [('grade', 'SUBMITTED'), ('marks', 'GRADED')])
+def test_grading_says_which_folder_it_wants(make, target, variable):
+    done, _, calls = make('a', target)
+    assert done.returncode and f'make {target} {variable}=folder' in done.stderr and not calls
+
+
+def test_an_environment_whose_python_has_gone_is_made_again(make, tmp_path):
+    fake(tmp_path / 'bin/uv', f'[ "$1" != venv ] || exit 7; echo uv {UV}')
+    _, folder, _ = make('a', 'help')
+    python = folder / '.venv/bin/python'
+    python.unlink()
+    python.symlink_to(tmp_path / 'nowhere')
+    done = subprocess.run(['make', 'lint'], cwd=folder, capture_output=True, text=True,
+                          env={'PATH': f'{tmp_path / "bin"}:{os.environ["PATH"]}'})
+    assert done.returncode and 'Making .venv with Python 3.11' in done.stdout
+
+
+def test_environments_can_be_moved(bare):
+    fake(bare / 'bin/uv', f'echo uv {UV} "$@"')
+    done = run(bare, 'site')
+    assert 'venv --quiet --relocatable --python 3.11 .venv-site' in done.stdout

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from rules import ROOT, code_cells
+from test_env import FOREIGN
 
 SANITIZERS = ROOT / 'tests' / 'nbval_sanitize.cfg'
 LINES = ['Epoch 0. Loss: 0.431, Train acc 0.85, Test acc 0.85, Time 75.1 sec',
@@ -17,14 +18,14 @@ CODE = '\n'.join(f'print({line!r})' for line in LINES)
 STORED = '\n'.join([*LINES, ''])
 
 
-def failures(folder):
+def failures(folder, *options, **environment):
     """Runs the notebooks of `folder` under nbval as `make test` does; returns what fails."""
     command = [sys.executable, '-m', 'pytest', str(folder), '-p', 'no:cacheprovider', '-q', '-rf',
                '--rootdir', str(folder), '--nbval', '--nbval-current-env',
-               '--nbval-sanitize-with', str(SANITIZERS)]
+               '--nbval-sanitize-with', str(SANITIZERS), *options]
     # The copies find utils.py and resnet.py although they lie in another folder.
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    env = {**os.environ, 'PYTHONPATH': str(ROOT), **environment}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return set(re.findall(r'^FAILED (?:.*/)?(\w+\.ipynb::Cell \d+)', done.stdout, re.MULTILINE))
 
@@ -92,3 +93,12 @@ def test_changed_output_of_a_real_notebook_fails(tmp_path):
     output.text = re.sub(r'\d', lambda digit: str(9 - int(digit[0])), output.text, count=1)
     nbformat.write(changed, folder / 'changed.ipynb')
     assert failures(folder) == {f'changed.ipynb::Cell {len(code_cells(nb)) - 1}'}
+
+
+def test_variables_of_another_python_change_no_output(tmp_path):
+    source = ('import os, warnings\nwarnings.warn("seen by default", PendingDeprecationWarning)\n'
+              f'print([n for n, value in {FOREIGN}.items() if os.environ.get(n) == value])')
+    stored = new_output('stream', name='stdout', text='[]\n')
+    nb = new_notebook(cells=[new_code_cell(source, execution_count=1, outputs=[stored])])
+    nbformat.write(nb, tmp_path / 'variables.ipynb')
+    assert failures(tmp_path, '-p', 'conftest', **FOREIGN) == set()

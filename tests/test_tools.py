@@ -1,9 +1,12 @@
 """tools/run_notebooks.py and tools/notebook.py on tiny notebooks."""
+import sys
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_env import FOREIGN
 
-from tools import run_notebooks
+from tools import front_picture, notebook, run_notebooks
 from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells, read
 
 
@@ -154,3 +157,48 @@ def test_dead_kernel_is_reported(root, capsys):
     store(root, '01_a', new_code_cell('import os\nos._exit(1)'))
     assert run(root) == 1
     assert 'the kernel died, most often for want of memory' in capsys.readouterr().out
+
+
+def test_variables_of_another_python_change_no_output(root, monkeypatch):
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    store(root, '01_a', new_code_cell(
+        f'import os\nprint([n for n, v in {FOREIGN}.items() if os.environ.get(n) == v])'))
+    assert run(root, '--in-place') == 0
+    assert outputs(root / 'notebooks/01_a.ipynb')[0][0].text == '[]\n'
+
+
+def test_output_that_no_notebook_can_hold_is_reported_and_the_next_runs(root, capsys):
+    store(root, '01_bad', new_code_cell('from IPython.display import publish_display_data as show\n'
+                                        "show({'image/png': 3})"))
+    store(root, '02_good', new_code_cell('1'))
+    assert run(root) == 1
+    printed = capsys.readouterr().out
+    assert '01_bad: FAILED, cell [1]' in printed and 'an output that a notebook cannot' in printed
+    assert (root / 'build/02_good.html').is_file()
+
+
+def test_what_is_no_notebook_is_reported_and_the_next_runs(root, capsys):
+    (root / 'notebooks/01_bad.ipynb').write_text('<<<<<<< HEAD\n{"cells": []}\n')
+    (root / 'notebooks/._02_good.ipynb').write_bytes(b'\x00\x05\x16\x07')  # as macOS leaves it
+    store(root, '02_good', new_code_cell('1'))
+    assert run(root) == 1
+    assert '01_bad.ipynb is not a valid notebook: ' in capsys.readouterr().out
+    assert sorted(path.name for path in (root / 'build').iterdir()) == ['02_good.html',
+                                                                       '02_good.ipynb']
+
+
+def test_names_of_a_notebook_leave_the_search_path_as_it_was(root, monkeypatch):
+    monkeypatch.setattr(notebook, 'NOTEBOOKS', root / 'notebooks')
+    store(root, '01_a', new_code_cell("import sys; sys.path.insert(0, '..')\nanswer = 42"))
+    before = sys.path[:]
+    assert notebook.notebook_names('01_a', ())['answer'] == 42
+    assert sys.path == before
+
+
+@pytest.mark.parametrize(('argument', 'status'), [('--help', 0), ('--chek', 2), ('a', 2)])
+def test_help_and_unknown_arguments_take_no_picture(monkeypatch, argument, status):
+    monkeypatch.setattr(front_picture, 'stale', None)
+    with pytest.raises(SystemExit) as end:
+        front_picture.main([argument])
+    assert end.value.code == status

@@ -37,6 +37,33 @@ def test_other_bytes_stay(root):
     assert notebook.read_bytes() == (other + BADGE.format('b/new') + other).encode()
 
 
+@pytest.mark.parametrize('name', ['3b1b/manim', '007/1', 'a-b/c.d_e', '0/g_2'])
+def test_any_name_that_github_allows(root, name):
+    (root / 'pyproject.toml').write_text(f'[tool.series]\nrepository = "{name}"\n')
+    assert urls.main([], root) == 0
+    assert (root / 'README.md').read_text() == '\n'.join(LINKS).format(*[name] * len(LINKS))
+
+
+@pytest.mark.parametrize(('link', 'after'), [
+    ('https://github.com/a/old.', 'https://github.com/b/new.'),
+    ('https://github.com/a/old.git.', 'https://github.com/b/new.git.'),
+    ('https://github.com/a/old', 'https://github.com/b/new'),
+    *[(other, other) for other in (
+        'https://github.com/a/old.github.io', 'https://github.com/a/old.gitlab',
+        'https://github.com/a/old_2', 'https://github.com/a/old-2', 'https://github.com/A.a/old')],
+])
+def test_only_the_whole_name_is_a_link_to_the_repository(link, after):
+    assert urls.rewritten(link.encode(), {b'a/old'}, b'b/new') == after.encode()
+
+
+@pytest.mark.parametrize(('argument', 'status'), [('--help', 0), ('--chekc', 2), ('README.md', 2)])
+def test_help_and_unknown_arguments_change_nothing(root, argument, status):
+    before = (root / 'README.md').read_bytes()
+    with pytest.raises(SystemExit) as end:
+        urls.main([argument], root)
+    assert end.value.code == status and (root / 'README.md').read_bytes() == before
+
+
 def test_links_lead_to_the_one_repository():
     assert not urls.changes(), '`make urls` has not run since the repository was renamed'
 
