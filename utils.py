@@ -190,9 +190,17 @@ def _device_list(ctx):
     return ctx if isinstance(ctx, (list, tuple)) else [ctx]
 
 
-def _share(batch, devices):
-    """A part of the batch for each device; where images run out, the last devices have none."""
-    return gluon.utils.split_and_load(batch, devices[:len(batch)], even_split=False)
+def _share(images, labels, devices):
+    """Parts of a batch for each device; where images run out, the last devices have none."""
+    labels = labels if isinstance(labels, nd.NDArray) else np.asarray(labels)
+    kind = np.dtype(labels.dtype)
+    if labels.shape != (len(images),) or kind.kind not in 'biuf':  # others would be broadcast
+        raise ValueError(f'{len(images)} images need labels of shape ({len(images)},), the number '
+                         f'of the class of each, not {kind} of shape {labels.shape}')
+    if kind.kind == 'b':  # bool, which MXNet's losses do not take
+        labels = labels.astype('int32')
+    return (gluon.utils.split_and_load(part, devices[:len(images)], even_split=False)
+            for part in (images, labels))
 
 
 def evaluate_accuracy(data, net, ctx):
@@ -200,11 +208,15 @@ def evaluate_accuracy(data, net, ctx):
 
     data: batches of (images, labels), such as a DataLoader. ctx: a device or a list of them.
     Batch normalisation uses its running statistics, as outside `autograd.record()` always.
+
+    Raises ValueError for labels that are no class numbers, as `train` does, and without batches.
     """
     devices, hits, count = _device_list(ctx), [], 0
     for images, labels in data:
-        parts = zip(_share(images, devices), _share(labels, devices), strict=True)
-        hits += [_hits(net(x), y) for x, y in parts]
+        xs, ys = _share(images, labels, devices)
+        outs = [net(x) for x in xs]
+        _check_labels(labels, outs)
+        hits += [_hits(out, y) for out, y in zip(outs, ys, strict=True)]
         count += len(images)
     if count == 0:
         raise ValueError('data has no batches')
@@ -221,10 +233,12 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
           after_epoch=None):
     """Train `net`, print a line an epoch, and return the history, one dictionary an epoch.
 
-    train_data, test_data: batches of (images, labels), such as two DataLoaders.
+    train_data, test_data: batches of (images, labels), such as two DataLoaders. Labels have the
+        shape (batch,): class numbers from 0, in any type.
     loss: a Gluon loss, or any function of (outputs, labels) that gives one value an image.
     trainer: a gluon.Trainer; give it an `lr_scheduler` for a learning rate that changes.
     ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
+        Each then has running statistics of its own part; after an epoch all get the first's.
     live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len).
     history: that of an interrupted training, to go on with the epoch behind its last row.
     after_epoch: called with the history after each epoch, for example to save the net.
@@ -235,32 +249,37 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
 
     Raises FloatingPointError as soon as a loss, or the gradient of the first layer, is NaN or
     infinite, before that batch changes any weight (or, for a NaN that neither shows, after the
-    epoch), and ValueError for labels that the net has no output for.
+    epoch), and ValueError for labels of another shape or that the net has no output for, for a
+    loss that is not one value an image, and for a net of which nothing is to be trained.
     """
     print('Start training on ', ctx)
     devices, history = _device_list(ctx), list(history)
     step = history[-1]['step'] if history else 0
     curves = _LiveCurves(num_epochs) if live else None
-    first = next(p for p in net.collect_params().values() if p.grad_req != 'null')
+    learnable = [p for p in net.collect_params().values() if p.grad_req != 'null']
+    if not learnable:
+        raise ValueError("there is nothing to train: every parameter of the net is frozen (its "
+                         "grad_req is 'null'), or it has none")
     for epoch in range(len(history), num_epochs):
         start = time.time()
         total_loss, hits, count = 0., [], 0
         for data, label in progress(train_data, f'Epoch {epoch}', 'batch'):
-            xs, ys = _share(data, devices), _share(label, devices)
+            xs, ys = _share(data, label, devices)
+            # All is checked before the backward pass, which moves BN's running statistics.
             with autograd.record():
                 outs = [net(x) for x in xs]
+                _check_labels(label, outs)
                 losses = [loss(out, y) for out, y in zip(outs, ys, strict=True)]
                 # The gradient of a device without images is zero, not that of its last batch.
                 idle = [0 * p.data(device).sum() for device in devices[len(data):]
-                        for p in net.collect_params().values() if p.grad_req != 'null']
-            # Before the backward pass, which moves BN's running statistics.
-            _check_labels(outs, ys)
+                        for p in learnable]
+            _check_losses(losses, xs)
             batch_loss = sum(part.sum().asscalar() for part in losses)
             _check_finite(batch_loss, 'loss', 'parameters', epoch, step, trainer)
             autograd.backward(losses + idle)
             # The backward pass comes to the first layer last. A NaN may hide from the loss: on a
             # CPU, nn.Activation('relu') turns it into 0.
-            gradient = sum(first.grad(device).sum().asscalar() for device in devices)
+            gradient = sum(learnable[0].grad(device).sum().asscalar() for device in devices)
             _check_finite(gradient, 'gradient', "weights (not BN's running statistics)", epoch,
                           step, trainer)
             trainer.step(len(data))
@@ -273,6 +292,7 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
         if count == 0:
             raise ValueError('train_data has no batches')
         _check_parameters(net, devices[0], epoch, trainer)
+        _share_statistics(net, devices)
         row = {'epoch': epoch, 'step': step, 'loss': total_loss / count,
                'train_acc': sum(h.asscalar() for h in hits) / count,
                'test_acc': evaluate_accuracy(test_data, net, ctx),
@@ -332,14 +352,36 @@ def _check_parameters(net, device, epoch, trainer):
                 f'{trainer.learning_rate:g}. {DIVERGED}')
 
 
-def _check_labels(outs, ys):
-    """A label without an output would be clipped silently by the loss."""
-    classes = outs[0].shape[1]
-    for y in ys:
-        low, high = y.min().asscalar(), y.max().asscalar()
-        if low < 0 or high >= classes:
-            raise ValueError(f'the net has {classes} outputs, so labels are 0 to {classes - 1}, '
-                             f'but this batch has labels from {low} to {high}')
+def _check_labels(labels, outs):
+    """A label without an output would be clipped silently by the loss, a fraction cut off."""
+    shape = outs[0].shape
+    if len(shape) != 2:
+        raise ValueError(f'the outputs of the net should have the shape (images, classes), not '
+                         f'{shape}')
+    values = labels.asnumpy() if isinstance(labels, nd.NDArray) else np.asarray(labels)
+    wrong = values[(values != np.floor(values)) | (values < 0) | (values >= shape[1])]
+    if len(wrong):
+        raise ValueError(f'the net has {shape[1]} outputs, so labels are whole numbers from 0 to '
+                         f'{shape[1] - 1}, but this batch has the label {wrong[0]}')
+
+
+def _check_losses(losses, xs):
+    """A mean over the batch, for example, would be divided by the number of images again."""
+    for part, x in zip(losses, xs, strict=True):
+        if part.shape != (len(x),):
+            raise ValueError(f'the loss of {len(x)} images should be one value for each, of shape '
+                             f'({len(x)},), not of shape {part.shape}')
+
+
+def _share_statistics(net, devices):
+    """What is evaluated and saved is one net: all devices get the running statistics of the first.
+
+    Not by Parameter.set_data, with which a trainer would forget its momentum.
+    """
+    for p in net.collect_params().values():
+        if p.grad_req == 'null':
+            for device in devices[1:]:
+                p.data(devices[0]).copyto(p.data(device))
 
 
 def progress(items, title, unit):

@@ -1,19 +1,35 @@
 """Batches for a net: from pictures in memory to DataLoaders, shared out among several workers."""
+import contextlib
+import hashlib
+import math
+import random
 import sys
+from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
 import numpy as np
+import psutil
 from mxnet import gluon, nd
 from mxnet.gluon.data.vision import transforms
 from PIL import Image
 
 import pictures
 
+
+def flip(picture):
+    """The picture (h, w, c) or, in half of the cases, its mirror image.
+
+    MXNet's own RandomFlipLeftRight leaves the middle column of odd widths uninitialised
+    (apache/mxnet#18911).
+    """
+    return nd.flip(picture, axis=1) if random.random() < 0.5 else picture
+
+
 # What may be done to a training picture at random; `size` is its side in pixels.
 AUGMENTATIONS = {
     'crop': lambda size: transforms.RandomResizedCrop(size, scale=(0.6, 1.)),
-    'flip': lambda size: transforms.RandomFlipLeftRight(),
+    'flip': lambda size: flip,
     'light': lambda size: transforms.RandomColorJitter(brightness=0.3, contrast=0.3),
 }
 
@@ -23,8 +39,10 @@ def load_fashion_mnist(size, train_size=55_000):
 
     size: side in pixels. train_size: how many to train with; up to 5,000 others, a quarter of that
     number, are for validation. Both are balanced over the classes. The test images stay untouched.
+    Raises ValueError for images that do not fit into the memory.
     """
     val_size = min(5000, train_size // 4)
+    check_memory(train_size + val_size, size, channels=1)
     images, labels = utils.read_fashion_mnist('train', train_size + val_size)
     if size != 28:
         images = np.stack([Image.fromarray(image).resize((size, size)) for image in images])
@@ -38,7 +56,11 @@ def load_split(folder, size, grey):
 
     folder: a Path. size, grey, images and labels: see pictures.load_folder, as for the errors
     raised. Pictures that cannot be read are listed on stderr and left out.
+    Raises ValueError, before any is decoded, for pictures that do not fit into the memory.
     """
+    check_memory(sum(len(pictures.find_files(path)) for part in ('train', 'val')
+                     for path in pictures.class_folders(folder / part).values()),
+                 size, channels=1 if grey else 3)
     *train_set, classes, bad = pictures.load_folder(folder / 'train', size, grey)
     *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
     for path, reason in bad + bad_too:
@@ -46,14 +68,49 @@ def load_split(folder, size, grey):
     return train_set, val_set, classes
 
 
+def free_bytes():
+    """How many bytes this process may still take, in a container too."""
+    limits = [psutil.virtual_memory().available]
+    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
+        limits.append(int(Path('/sys/fs/cgroup/memory.max').read_text()))
+    return min(limits)
+
+
+def check_memory(count, size, channels):
+    """Raises ValueError if so many pictures, a byte a pixel and channel, would take too much.
+
+    A fifth of what is free is left for the training.
+    """
+    needed, free = count * size ** 2 * channels, free_bytes() * 4 // 5
+    if needed > free:
+        raise ValueError(f'{count:,} pictures of {size} px take {needed / 1e9:,.1f} GB of memory, '
+                         f'and {free / 1e9:.1f} GB are free for them: enough for '
+                         f'{math.isqrt(free // (count * channels))} px (--resize), or for '
+                         f'{free // (size ** 2 * channels):,} pictures')
+
+
+def digest(*arrays):
+    """A text that is the same for the same numbers, types and shapes only (SHA-256)."""
+    seen = hashlib.sha256()
+    for array in arrays:
+        seen.update(f'{array.dtype} {array.shape} '.encode())
+        seen.update(np.ascontiguousarray(array).ravel())
+    return seen.hexdigest()
+
+
 def mean_and_std(images):
     """Mean and standard deviation of each channel of uint8 images (n, h, w, c), on a scale 0 to 1.
 
-    Returns {'mean': c numbers, 'std': c numbers}.
+    Returns {'mean': c numbers, 'std': c numbers}. Takes next to no memory.
     """
-    values = images.reshape(-1, images.shape[-1])
-    std = np.maximum(values.std(axis=0, dtype='float64') / 255, 1e-3)  # of one colour: not zero
-    return {'mean': (values.mean(axis=0, dtype='float64') / 255).tolist(), 'std': std.tolist()}
+    values, means, stds = np.arange(256) / 255, [], []
+    for channel in range(images.shape[-1]):
+        # How often each value is there; image by image, since bincount makes 8 bytes of each.
+        counts = sum(np.bincount(image[..., channel].ravel(), minlength=256) for image in images)
+        means.append(np.average(values, weights=counts))
+        variance = np.average((values - means[-1]) ** 2, weights=counts)
+        stds.append(max(variance ** 0.5, 1e-3))  # of one colour: not zero
+    return {'mean': [float(mean) for mean in means], 'std': [float(std) for std in stds]}
 
 
 def to_input(about):
@@ -97,11 +154,19 @@ def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1
     train_set, val_set: uint8 images (n, size, size, c) and labels (n,). about: size, mean, std.
     augment: names of AUGMENTATIONS, applied in this order.
     """
-    train, val = (gluon.data.ArrayDataset(nd.array(images, dtype='uint8'), labels)
-                  for images, labels in (train_set, val_set))
+    # In NumPy, since an array of MXNet's has at most 2³¹ numbers: 14,266 pictures of 224 px.
+    train, val = (gluon.data.ArrayDataset(*part) for part in (train_set, val_set))
+    prepare = to_input(about)
     chain = [AUGMENTATIONS[name](about['size']) for name in augment]
-    train = train.transform_first(transforms.Compose([*chain, to_input(about)]))
-    val = val.transform_first(to_input(about))
+
+    def augmented(image):
+        image = nd.array(image, dtype='uint8')
+        for change in chain:
+            image = change(image)
+        return prepare(image)
+
+    train = train.transform_first(augmented)
+    val = val.transform_first(lambda image: prepare(nd.array(image, dtype='uint8')))
     sampler = Shard(len(train), batch_size, rank, workers)
     return (gluon.data.DataLoader(train, batch_sampler=sampler),
             gluon.data.DataLoader(val, batch_size))

@@ -6,20 +6,27 @@ by its number) and trainer.json (the steps taken). Arrays and JSON only: nothing
 ever executed. A zip keeps a checksum of each, so that damage is noticed.
 """
 import json
+import math
 import os
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 
 import utils  # noqa: F401  before mxnet, for its threads
 
 import mxnet as mx
+import numpy as np
+from mxnet import init, nd
 
 from files import whole
-from nets import new_net
+from nets import DEPTHS, new_net
 
 FORMAT = 1
+ROW = ('epoch', 'step', 'loss', 'train_acc', 'test_acc', 'learning_rate', 'time')  # of a history
+
+
+# ---------------------------------------------------------------------------------------------
+# Writing
 
 
 def save(path, net, about, trainer=None):
@@ -27,22 +34,55 @@ def save(path, net, about, trainer=None):
 
     path: a Path. about: what nets.new_net needs, how to prepare a picture (size in pixels, grey,
     mean and std of each channel), and whatever else JSON can hold. trainer: kept too if given, for
-    resuming.
+    resuming. Of a net on several devices, what the first one has is written.
 
     Raises OSError, for example when the disk is full; an earlier file at `path` is then as it was.
     """
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            parts = [Path(folder, 'net.params')]
-            net.save_parameters(str(parts[0]))
-            if trainer:
-                parts += save_trainer(Path(folder), trainer)
-            with whole(path, 'wb') as file, zipfile.ZipFile(file, 'w') as archive:
+    parts = {'net.params': parameters(net)}
+    if trainer:
+        parts['trainer.params'] = momenta(trainer)
+    # Near the file, where a later run finds what a kill -9 leaves.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.unfinished-') as folder:
+        with whole(path, 'w+b') as file:
+            with zipfile.ZipFile(file, 'w') as archive:
                 archive.writestr('about.json', json.dumps({'format': FORMAT, **about}, indent=2))
-                for part in parts:
-                    archive.write(part, part.name)
-    except mx.MXNetError as error:  # which is how a full disk shows itself inside MXNet
-        raise OSError(f'{path} could not be written: {str(error).splitlines()[0]}') from None
+                if trainer:
+                    steps = {'num_update': trainer.optimizer.num_update}
+                    archive.writestr('trainer.json', json.dumps(steps))
+                for name, arrays in parts.items():
+                    archive.write(write_arrays(Path(folder, name), arrays), name)
+            with zipfile.ZipFile(file) as archive:
+                if damaged := archive.testzip():
+                    raise OSError(f'{path} could not be written: {damaged} is damaged')
+
+
+def parameters(net):
+    """{name: array} of all parameters, as Gluon's save_parameters names them.
+
+    It would write means over the devices, and even the mean of equal numbers may be another.
+    """
+    return {name: p.data(p.list_ctx()[0]) for name, p in net._collect_params_with_prefix().items()}
+
+
+def momenta(trainer):
+    """{number of the parameter: array}, the momentum of each in `trainer`'s SGD."""
+    return {str(i): momentum for i, momentum in trainer._updaters[0].states.items()}
+
+
+def write_arrays(path, arrays):
+    """Write {name: array} to a new file; returns its path. Raises OSError if the disk is full."""
+    try:
+        # Copies, for oneDNN may still be changing the layout of the net's own arrays.
+        nd.save(str(path), {name: array.copyto(mx.cpu()) for name, array in arrays.items()})
+        read_arrays(path.read_bytes())  # MXNet does not notice when the last 4 KB are missing
+    except (mx.MXNetError, ValueError) as error:
+        raise OSError(f'{path.name} could not be written; is the disk full? '
+                      f'({str(error).splitlines()[-1]})') from None
+    return path
+
+
+# ---------------------------------------------------------------------------------------------
+# Reading
 
 
 def load(path, ctx):
@@ -52,13 +92,18 @@ def load(path, ctx):
     """
     about = read(path)
     net = new_net(about)
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+    net.infer_shape(nd.zeros((1, 1 if about['grey'] else 3, 32, 32)))
+    params = net._collect_params_with_prefix()
+    with zipfile.ZipFile(path) as archive:
         try:
-            net.load_parameters(archive.extract('net.params', folder), ctx=ctx)
-        except (AssertionError, ValueError, mx.MXNetError) as error:
+            arrays = read_arrays(archive.read('net.params'))
+            check_arrays(arrays, {name: p.shape for name, p in params.items()})
+        except ValueError as error:
             raise ValueError(f'{path}: its parameters are not those of a ResNet-{about["depth"]} '
-                             f'for {len(about["classes"])} classes: '
-                             f'{str(error).strip().splitlines()[0]}') from None
+                             f'for {len(about["classes"])} classes: {error}') from None
+    net.initialize(init.Zero(), ctx=ctx)
+    for name, p in params.items():
+        p.set_data(nd.array(arrays[name]))
     return net, about
 
 
@@ -67,49 +112,143 @@ def read(path):
     if not Path(path).exists():
         raise FileNotFoundError(f'there is no checkpoint {path}')
     try:
+        if not Path(path).is_file():  # a pipe would keep us waiting for ever
+            raise ValueError('not a file')
         with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f'the checksum of {damaged} is wrong')
-            about = json.loads(archive.read('about.json'))
-            archive.getinfo('net.params')
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            check_archive(archive)
+            names = set(archive.namelist())
+            about = archive.read('about.json') if 'about.json' in names else b''
+    except Exception as error:  # damaged files make zipfile raise almost anything
         raise ValueError(f'{path} is not a whole checkpoint ({error}): it was cut short, altered, '
                          'or is another kind of file. train.py writes best.ckpt and last.ckpt; '
                          'take the other one, or train again.') from None
-    except (KeyError, ValueError):
-        about = {}
-    if about.get('format') != FORMAT:
+    try:
+        about = read_json(about)
+    except ValueError:
+        about = None
+    if 'net.params' not in names or not is_about(about):
         raise ValueError(f'{path} is a zip archive, but not a checkpoint of scripts/train.py')
     return about
 
 
-def save_trainer(folder, trainer):
-    """Write the state of `trainer`'s SGD to two files in `folder`; returns their paths."""
-    arrays, steps = folder / 'trainer.params', folder / 'trainer.json'
-    optimizer = trainer.optimizer
-    mx.nd.save(str(arrays), {str(i): momentum
-                             for i, momentum in trainer._updaters[0].states.items()})
-    steps.write_text(json.dumps({'num_update': optimizer.num_update,
-                                 'updates': optimizer._index_update_count}))
-    return [arrays, steps]
+def check_archive(archive):
+    """Raises zipfile.BadZipFile for damage, and for what `save` never writes."""
+    for member in archive.infolist():  # not compressed, so that it takes no more room than here
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise zipfile.BadZipFile(f'{member.filename} is compressed')
+    if damaged := archive.testzip():
+        raise zipfile.BadZipFile(f'the checksum of {damaged} is wrong')
+
+
+def read_json(content):
+    """What the bytes say in JSON, without NaN and infinity. Raises ValueError for any others."""
+    def refuse(word):
+        raise ValueError(f'{word} is no number')
+    try:
+        return json.loads(content, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError('too many brackets in brackets') from None
+
+
+def is_about(about):
+    """Whether this is a dictionary as `save` keeps it, for a net and its pictures that can be."""
+    try:
+        return (about['format'] == FORMAT
+                and type(about['depth']) is int and about['depth'] in DEPTHS
+                and type(about['classes']) is list and len(about['classes']) > 0
+                and all(type(name) is str for name in about['classes'])
+                and type(about['stride_on_first']) is bool and type(about['grey']) is bool
+                and type(about['size']) is int and 0 < about['size'] < 2 ** 15
+                and len(about['mean']) == len(about['std']) == (1 if about['grey'] else 3)
+                and all(is_number(mean) and 0 <= mean <= 1 for mean in about['mean'])
+                and all(is_number(std) and 0 < std <= 1 for std in about['std'])
+                and type(about.get('settings', {})) is dict
+                and all(row.keys() == set(ROW) and all(map(is_number, row.values()))
+                        for row in about.get('history', [])))
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def is_number(value):
+    """Whether this is a number, neither NaN nor infinite, that an array can hold."""
+    return type(value) in (int, float) and abs(value) < 2 ** 63
+
+
+def read_arrays(content):
+    """The arrays in bytes that mx.nd.save has written, as {name: float32 array of NumPy}.
+
+    Raises ValueError for any other bytes, of which MXNet's own reader would end the process.
+    """
+    position = 0
+
+    def take(kind, count=1):
+        nonlocal position
+        if not 0 <= count <= len(content) - position:
+            raise ValueError('there are bytes missing')
+        values = np.frombuffer(content, kind, count, position)
+        position += values.nbytes
+        return values.tolist() if kind != '<f4' else values
+
+    magic, reserved, count = take('<u8', 3)
+    if (magic, reserved) != (0x112, 0):
+        raise ValueError("this is not MXNet's format")
+    arrays = []
+    while len(arrays) < count:
+        (kind,), (stored, dimensions) = take('<u4'), take('<i4', 2)
+        shape = take('<i8', dimensions)
+        *_device, number_type = take('<i4', 3)
+        if (kind, stored, number_type) != (0xF993FAC9, 0, 0) or min(shape, default=0) < 1:
+            raise ValueError('an array is not of 32-bit floating-point numbers')
+        arrays.append(take('<f4', math.prod(shape)).reshape(shape))
+    (count,) = take('<u8')
+    names = [bytes(take('u1', *take('<u8'))).decode() for _ in range(min(count, len(arrays)))]
+    if count != len(arrays) or len(set(names)) != count or position != len(content):
+        raise ValueError('names and arrays are not as many')
+    return dict(zip(names, arrays, strict=True))
+
+
+def check_arrays(arrays, shapes):
+    """Raises ValueError if these are not finite numbers for these names and shapes."""
+    if missing := shapes.keys() - arrays.keys():
+        raise ValueError(f'there is no {min(missing)}')
+    if extra := arrays.keys() - shapes.keys():
+        raise ValueError(f'there is one more, {min(extra)}')
+    for name, array in arrays.items():
+        if array.shape != tuple(shapes[name]):
+            raise ValueError(f'{name} has the shape {array.shape}, not {tuple(shapes[name])}')
+        if not np.isfinite(array).all():
+            raise ValueError(f'{name} is NaN or infinite')
+
+
+def check_resumable(path):
+    """Raises ValueError if the checkpoint at `path` does not say how far its training was."""
+    with zipfile.ZipFile(path) as archive:
+        if not {'trainer.params', 'trainer.json'} <= set(archive.namelist()):
+            raise ValueError(f'{path} holds a net, but not how far its training was: begin a new '
+                             'run with --init-from')
 
 
 def load_trainer(path, trainer):
     """Give `trainer` the optimizer's state (momentum, number of steps) kept at `path`.
 
     The learning rate and its schedule are `trainer`'s own. Raises ValueError where no such state
-    is kept, as in best.ckpt.
+    is kept, as in best.ckpt, or that of another net.
     """
+    check_resumable(path)
     trainer.save_states(os.devnull)  # Gluon has made its updaters after this
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        if not {'trainer.params', 'trainer.json'} <= set(archive.namelist()):
-            raise ValueError(f'{path} holds a net, but not how far its training was: begin a new '
-                             'run with --init-from')
-        momenta = mx.nd.load(archive.extract('trainer.params', folder))
-        steps = json.loads(archive.read('trainer.json'))
-    trainer.optimizer.num_update = steps['num_update']
-    trainer.optimizer._index_update_count.update(
-        {int(i): count for i, count in steps['updates'].items()})
-    for updater in trainer._updaters:  # each brings its copies to its device at the next step
-        updater.states = {int(i): momentum for i, momentum in momenta.items()}
+    with zipfile.ZipFile(path) as archive:
+        try:
+            arrays = read_arrays(archive.read('trainer.params'))
+            check_arrays(arrays, {str(i): p.shape for i, p in enumerate(trainer._params)
+                                  if p.grad_req != 'null'})
+            steps = read_json(archive.read('trainer.json'))['num_update']
+            if type(steps) is not int or steps < 1:
+                raise ValueError(f'{steps} is no number of steps')
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not hold its optimizer's state as train.py writes it: "
+                             f'{error}') from None
+    # The first for the schedule, the second for the counts of all devices, which are by layer.
+    trainer.optimizer.num_update = trainer.optimizer.begin_num_update = steps
+    for updater in trainer._updaters:  # one for each device, with momentum of its own
+        updater.states = {int(i): nd.array(momentum) for i, momentum in arrays.items()}
         updater.states_synced = dict.fromkeys(updater.states, False)

@@ -8,27 +8,35 @@ Notebook 09 walks through the same functions, notebook 11 explains --devices and
 """
 import argparse
 import contextlib
+import functools
 import os
 import re
+import shutil
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
-from commands import number
+# These two folders before all others that may have a `utils` or a `resnet`.
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])
+import commands
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # utils and resnet are there
+if __name__ == '__main__':
+    commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
 import utils  # before mxnet, for its threads
 
 import mxnet as mx
 
 import batches
 import checkpoint
+import files
 import nets
+import pictures
 import training
 
-# The settings that a resumed run must share with the one that it goes on with.
-FIXED = ('data', 'depth', 'size', 'grey', 'epochs', 'batch_size', 'lr', 'augment', 'seed',
-         'train_size', 'pretrained', 'init_from', 'freeze', 'workers')
+# The settings that a resumed run must share with the one that it goes on with, beside the pictures.
+FIXED = ('depth', 'size', 'grey', 'epochs', 'batch_size', 'lr', 'augment', 'seed', 'train_size',
+         'pretrained', 'init_from', 'freeze', 'workers')
 
 
 class Refused(Exception):
@@ -36,11 +44,16 @@ class Refused(Exception):
 
 
 def devices(text):
-    """'cpu(0),gpu(1)' as a list of MXNet's devices."""
-    found = re.findall(r'(cpu|gpu)\((\d+)\)', text)
+    """'gpu(0),gpu(1)' as a list of MXNet's devices."""
+    found = re.findall(r'(cpu|gpu)\(([0-9]{1,4})\)', text)
     if ','.join(f'{kind}({number})' for kind, number in found) != text:
         raise argparse.ArgumentTypeError(f"write devices like gpu(0),gpu(1), not '{text}'")
-    return [mx.Context(kind, int(number)) for kind, number in found]
+    devices = [mx.Context(kind, int(number)) for kind, number in found]
+    if len(set(devices)) < len(devices):
+        raise argparse.ArgumentTypeError(f"'{text}' names a device twice")
+    if len({kind for kind, _ in found}) > 1:  # MXNet counts the steps of cpu(0) and gpu(0) as one
+        raise argparse.ArgumentTypeError(f"'{text}' mixes CPUs and GPUs: name one kind")
+    return devices
 
 
 def parse(arguments):
@@ -68,7 +81,7 @@ def parse(arguments):
     group.add_argument('--freeze', action='store_true', help='with one of these two: train only '
                        'a new last layer, for when pictures are few')
     group = parser.add_argument_group('the pictures')
-    group.add_argument('--resize', type=number(int, 11), metavar='PIXELS', dest='size',
+    group.add_argument('--resize', type=commands.number(int, 11), metavar='PIXELS', dest='size',
                        help='side of the square that the net sees (default: 64; 28 for '
                        'Fashion-MNIST)')
     group.add_argument('--grey', action='store_true', help='look at brightness only')
@@ -76,16 +89,16 @@ def parse(arguments):
                        default=['crop', 'flip'], help='what to do at random to training pictures '
                        '(default: crop flip); without a word behind it: nothing. Put it behind '
                        'DATA')
-    group.add_argument('--train-size', type=number(int, 40), metavar='N',
+    group.add_argument('--train-size', type=commands.number(int, 40), metavar='N',
                        help='Fashion-MNIST: train with N images (default: 55000)')
     group = parser.add_argument_group('training')
-    group.add_argument('--epochs', type=number(int, 1), default=10, help='default: 10')
-    group.add_argument('--batch-size', type=number(int, 1), default=32,
+    group.add_argument('--epochs', type=commands.number(int, 1), default=10, help='default: 10')
+    group.add_argument('--batch-size', type=commands.number(int, 1), default=32,
                        help='images a step, of each worker (default: 32)')
-    group.add_argument('--lr', type=number(float, 0), default=0.05,
+    group.add_argument('--lr', type=commands.number(float, 0), default=0.05,
                        help='highest learning rate (default: 0.05)')
-    group.add_argument('--seed', type=number(int, 0), default=0, help='of all that is random '
-                       '(default: 0)')
+    group.add_argument('--seed', type=commands.number(int, 0), default=0,
+                       help='of all that is random (default: 0)')
     group.add_argument('--devices', type=devices, metavar='gpu(0),gpu(1)',
                        help="share each batch between these, in quotes: 'gpu(0),gpu(1)' "
                        '(default: all GPUs, or the CPU)')
@@ -98,26 +111,83 @@ def parse(arguments):
         parser.error('--train-size is for fashion-mnist; make a smaller folder of your pictures')
     if options.pretrained and (options.grey or options.data == 'fashion-mnist'):
         parser.error("--pretrained needs colour pictures: ImageNet's are")
+    if options.seed >= 2 ** 32:
+        parser.error('--seed has to be below 2³²')
+    options.out = options.out or Path('runs', Path(options.data).resolve().name)
     return options
 
 
 def complete(options):
-    """Fill in the defaults that depend on other options, and check what can be checked early.
-
-    Returns the `about` of the checkpoint to begin with, if there is one.
-    """
+    """Fill in the defaults that depend on this machine, and check what needs no file's content."""
     fashion = options.data == 'fashion-mnist'
     if options.kvstore == 'dist_sync' and 'DMLC_ROLE' not in os.environ:
         raise Refused('--kvstore dist_sync is for a worker that scripts/launch_local.py starts')
     options.workers = (int(os.environ['DMLC_NUM_WORKER']) if options.kvstore == 'dist_sync' else 1)
-    options.out = options.out or Path('runs', Path(options.data).resolve().name)
     options.train_size = options.train_size or (55_000 if fashion else None)
     options.devices = options.devices or utils.try_all_gpus()
     for device in options.devices:
         if device.device_type == 'gpu' and utils.try_gpu(device.device_id) != device:
             raise Refused(f'{device} does not work here: no such GPU, no driver, or an MXNet '
                           'without CUDA. Leave --devices out to take what there is.')
-    start = checkpoint.read(options.init_from) if options.init_from else {}
+    if not fashion and not Path(options.data, 'train').is_dir():
+        raise Refused(f'{options.data} is not a folder with train/ and val/ in it. From a folder '
+                      'with a sub-folder of pictures for each class, make one with: '
+                      'python scripts/split_data.py PICTURES SPLIT')
+
+
+@contextlib.contextmanager
+def run_folder(options):
+    """The folder --out for this process alone, and made if it is missing and something is kept.
+
+    Raises Refused for what cannot be written, there or in the folder of --history, and
+    BlockingIOError while another run has the folder.
+    """
+    new = not options.out.exists()
+    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with files.locked(options.out):
+            for left in options.out.glob('.unfinished-*'):  # by a kill -9
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            for folder in [options.out, *([options.history.parent] if options.history else [])]:
+                try:
+                    tempfile.TemporaryFile(dir=folder).close()
+                except OSError as error:
+                    raise Refused(f'{folder} cannot be written to: {error.strerror}') from None
+            yield
+    finally:
+        if new:
+            with contextlib.suppress(OSError):  # it is not empty
+                options.out.rmdir()
+
+
+def earlier_run(options):
+    """The `about` of the run to go on with, None for a new one; nothing is ever overwritten."""
+    last, best = options.out / 'last.ckpt', options.out / 'best.ckpt'
+    if options.history and options.history.resolve() in (last.resolve(), best.resolve()):
+        raise Refused(f'{options.history} will be a checkpoint: name another file for --history')
+    if not options.resume:
+        if last.exists() or best.exists():
+            raise Refused(f'{options.out} has a run already: go on with it by --resume, or name '
+                          'another folder by --out')
+        if options.history and options.history.exists():
+            raise Refused(f'{options.history} exists already: name another file')
+        return None
+    about = checkpoint.read(last)
+    checkpoint.check_resumable(last)
+    if not {'settings', 'history'} <= about.keys():
+        raise Refused(f'{last} does not say with which options it was made: begin a new run with '
+                      '--init-from')
+    if options.history and options.history.exists():
+        # Each epoch writes the whole file again, so it must hold nothing else.
+        written = training.history_csv(about['history']).encode()
+        if not options.history.is_file() or not written.startswith(options.history.read_bytes()):
+            raise Refused(f'{options.history} is not the history of this run: name another file')
+    return about
+
+
+def take(options, start):
+    """Fill in depth, size and grey, which are those of the net to begin with, if there is one."""
+    fashion = options.data == 'fashion-mnist'
     for name, flag in (('depth', '--depth'), ('size', '--resize'), ('grey', '--grey')):
         given = getattr(options, name)
         if name in start and given not in (None, False, start[name]):
@@ -128,35 +198,38 @@ def complete(options):
     options.grey = options.grey or fashion
     options.depth = options.depth or 18
     options.size = options.size or (28 if fashion else 64)
-    if options.data != 'fashion-mnist' and not Path(options.data, 'train').is_dir():
-        raise Refused(f'{options.data} is not a folder with train/ and val/ in it. From a folder '
-                      'with a sub-folder of pictures for each class, make one with: '
-                      'python scripts/split_data.py PICTURES SPLIT')
-    return start
 
 
 def settings(options):
     """Those options that make the run what it is, as JSON keeps them."""
-    return {name: str(value) if isinstance(value := getattr(options, name), Path) else value
-            for name in FIXED}
+    return {name: str(value.resolve()) if isinstance(value := getattr(options, name), Path)
+            else value for name in FIXED}
 
 
-def earlier_run(options):
-    """The `about` of the run to go on with, None for a new one; nothing is ever overwritten."""
+def check_settings(options, about):
+    """Raises Refused if the run to go on with was started with other options."""
+    for name, now in settings(options).items():
+        before = about['settings'].get(name)
+        if name == 'init_from' and isinstance(before, str):
+            before = str(Path(before).resolve())
+        if before != now:
+            raise Refused(f'{options.out / "last.ckpt"} was made with {name} = {before}, not '
+                          f'{now}; a run is resumed with the options that it was started with')
+
+
+def check_pictures(options, about, classes, digest):
+    """Raises Refused if the run to go on with had other pictures; says so if nobody knows."""
     last = options.out / 'last.ckpt'
-    if not options.resume:
-        if last.exists() or (options.out / 'best.ckpt').exists():
-            raise Refused(f'{options.out} has a run already: go on with it by --resume, or name '
-                          'another folder by --out')
-        if options.history and options.history.exists():
-            raise Refused(f'{options.history} exists already: name another file')
-        return None
-    about = checkpoint.read(last)
-    for name, before in about['settings'].items():
-        if (now := settings(options)[name]) != before:
-            raise Refused(f'{last} was made with {name} = {before}, not {now}; a run is resumed '
-                          'with the options that it was started with')
-    return about
+    # An é may be one character or two.
+    if [pictures.order(name)[0] for name in about['classes']] != [
+            pictures.order(name)[0] for name in classes]:
+        raise Refused(f'{options.data} now has other classes than {last} was made with')
+    if about.get('digest', digest) != digest:
+        raise Refused(f'{options.data} now has other pictures than {last} was made with: put '
+                      'back those, or begin a new run with --init-from')
+    if 'digest' not in about:
+        print(f'{last} is of an earlier version: whether the pictures are still the same is not '
+              'known', file=sys.stderr)
 
 
 def new_run(options, start, images, classes):
@@ -177,28 +250,48 @@ def new_run(options, start, images, classes):
     return nets.first_net(about, known, options.devices), about
 
 
+@functools.cache  # so that it lives as long as Python: before its end it waits for the others
+def dist_store():
+    """The servers' store for all workers, as soon as all of them are there."""
+    return mx.kv.create('dist_sync')
+
+
 def train(options):
     """What the command line asks for, on this worker; returns the history."""
-    start = complete(options)
-    about = earlier_run(options)
+    complete(options)
     store, rank = 'device', 0
     if options.kvstore == 'dist_sync':
-        store = mx.kv.create('dist_sync')  # waits until all workers are there
+        store = dist_store()
         rank = store.rank
+    with run_folder(options) if rank == 0 else contextlib.nullcontext():
+        if options.kvstore == 'dist_sync':
+            store._barrier()  # no other worker begins unless worker 0 may write
+        return train_here(options, store, rank)
+
+
+def train_here(options, store, rank):
+    """Train in a folder that is ours, as one of the workers; returns the history."""
+    about, start = earlier_run(options), {}
+    if options.init_from:  # which may be gone by the time that a run is resumed
+        start = about or checkpoint.read(options.init_from)
+    take(options, start)
+    if about:
+        check_settings(options, about)
     if options.data == 'fashion-mnist':
         train_set, val_set, classes = batches.load_fashion_mnist(options.size, options.train_size)
     else:
         train_set, val_set, classes = batches.load_split(Path(options.data), options.size,
                                                          options.grey)
+    digest = batches.digest(*train_set, *val_set)
 
     utils.seed_everything(options.seed)
     if about is None:
         net, about = new_run(options, start, train_set[0], classes)
-    elif about['classes'] != classes:
-        raise Refused(f'{options.data} now has other classes than {options.out} was made with')
     else:
+        check_pictures(options, about, classes, digest)
         net, about = checkpoint.load(options.out / 'last.ckpt', options.devices)
-    options.out.mkdir(parents=True, exist_ok=True)
+    before, about['devices'] = about.get('devices'), list(map(str, options.devices))
+    about['digest'] = digest
     data = batches.loaders(train_set, val_set, about, options.batch_size, options.augment, rank,
                            options.workers)
     if rank == 0:
@@ -207,6 +300,8 @@ def train(options):
         if (steps := options.epochs * len(data[0])) < 200 and not options.freeze:
             print(f"{steps} steps are few: BN's running statistics, with which validation is "
                   'done, need some 200 to settle. Give more --epochs.')
+        if before not in (None, about['devices']):
+            print(f'The run was on {before}, and goes on, not to the bit, on {about["devices"]}.')
     with contextlib.redirect_stdout(sys.stdout if rank == 0 else None):
         history = training.fit(net, data, about, options.out, options.devices, options.epochs,
                                options.lr, options.seed, options.freeze, options.resume,
@@ -224,18 +319,26 @@ def main(arguments):
     try:
         train(options)
     except KeyboardInterrupt:
-        print(f'\nInterrupted. What was finished is in {options.out}; go on with --resume.',
-              file=sys.stderr)
+        kept = (f'What was finished is in {options.out}; go on with --resume.'
+                if (options.out / 'last.ckpt').exists() else 'No epoch was finished.')
+        print(f'\nInterrupted. {kept}', file=sys.stderr)
         return 130
+    except BrokenPipeError:  # nobody reads on, see commands.run
+        raise
     except (Refused, ValueError, FloatingPointError, OSError) as error:
         print(f'train.py: {error}', file=sys.stderr)
+        return 1
+    except (MemoryError, mx.MXNetError) as error:
+        reason = (str(error).strip() or 'out of memory').splitlines()[-1]
+        print(f'train.py: {reason}. Smaller pictures (--resize) or a smaller --batch-size take '
+              'less memory.', file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == '__main__':
     try:
-        status = main(sys.argv[1:])
+        status = commands.run(main)
     except Exception:
         traceback.print_exc()
         status = 1

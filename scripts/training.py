@@ -1,5 +1,6 @@
 """Training that can be interrupted, and shared among workers: seeds, optimizer, epochs, history."""
 import csv
+import io
 import os
 
 import utils  # before mxnet, for its threads
@@ -41,17 +42,24 @@ def new_trainer(net, lr, steps_per_epoch, epochs, kvstore='device', workers=1):
                          kvstore=kvstore, update_on_kvstore=False)
 
 
-def write_history(path, history):
-    """The rows of utils.train's history as a CSV file, whole or not at all.
-
-    Its test_acc is called val_acc there. Raises OSError, for example when the disk is full.
-    """
+def history_csv(history):
+    """The rows of utils.train's history as CSV text; its test_acc is called val_acc there."""
     rows = [{'val_acc' if key == 'test_acc' else key: value for key, value in row.items()}
             for row in history]
+    text = io.StringIO(newline='')
+    writer = csv.DictWriter(text, rows[0] if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_history(path, history):
+    """Write history_csv to a file, whole or not at all.
+
+    Raises OSError, for example when the disk is full.
+    """
     with whole(path, newline='') as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+        file.write(history_csv(history))
 
 
 def fit(net, data, about, run, ctx, epochs, lr=0.05, seed=0, freeze=False, resume=False,

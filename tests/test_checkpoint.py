@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import resource
 import zipfile
 
 import mxnet as mx
@@ -18,7 +19,8 @@ import checkpoint
 import nets
 import training
 
-ABOUT = {'depth': 18, 'classes': ['猫', 'a dog'], 'stride_on_first': False, 'size': 16}
+ABOUT = {'depth': 18, 'classes': ['猫', 'a dog'], 'stride_on_first': False, 'size': 16,
+         'grey': True, 'mean': [0.5], 'std': [0.2]}
 
 
 def new_net(about=ABOUT, seed=0):
@@ -120,10 +122,47 @@ def archive(path, **members):
     {'readme_txt': 'hello'}, {'about_json': '{"format": 1}'},
     {'about_json': 'no', 'net_params': ''},
     {'about_json': '{"format": 2}', 'net_params': ''},
+    {'about_json': '[]', 'net_params': ''}, {'about_json': '[' * 100_000, 'net_params': ''},
+    {'about_json': '{"format": NaN}', 'net_params': ''}, {'about_json': b'\xff', 'net_params': ''},
+    {'about_json': json.dumps({'format': 1, **ABOUT})},
+    {'about_json': json.dumps({'format': 1, **ABOUT, 'mean': [0.5, 0.5, 0.5]}), 'net_params': ''},
+    {'about_json': json.dumps({'format': 1, **ABOUT, 'std': [0]}), 'net_params': ''},
+    {'about_json': json.dumps({'format': 1, **ABOUT, 'classes': []}), 'net_params': ''},
+    {'about_json': json.dumps({'format': 1, **ABOUT, 'history': [{}]}), 'net_params': ''},
 ])
 def test_another_archive(tmp_path, members):
     with pytest.raises(ValueError, match='is a zip archive, but not a checkpoint of scripts/train'):
         checkpoint.load(archive(tmp_path / 'other.zip', **members), mx.cpu())
+
+
+@pytest.mark.parametrize('kind', ['deflate', 'lzma', 'unknown', 'encrypted', 'huge', 'cut short'])
+def test_archives_that_save_never_writes(saved, tmp_path, kind):
+    path = tmp_path / 'odd.zip'
+    method = {'deflate': zipfile.ZIP_DEFLATED, 'lzma': zipfile.ZIP_LZMA}.get(kind, 0)
+    with zipfile.ZipFile(path, 'w', method) as file:
+        file.writestr('about.json', json.dumps({'format': 1, **ABOUT}))
+        file.writestr('net.params', b'')
+    content = bytearray(path.read_bytes())
+    entry = content.index(b'PK\1\2')  # of about.json in the directory
+    if kind == 'unknown':
+        content[entry + 10:entry + 12] = b'\x63\0'
+    elif kind == 'encrypted':
+        content[entry + 8] |= 1
+        content[6] |= 1
+    elif kind == 'huge':
+        content[entry + 20:entry + 28] = b'\xf0\xff\xff\xff' * 2
+    elif kind == 'cut short':
+        content[entry + 20:entry + 28] = b'\x03\0\0\0' * 2
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'odd\.zip is not a whole checkpoint'):
+        checkpoint.load(path, mx.cpu())
+
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='Windows has no named pipes')
+def test_a_pipe_is_no_checkpoint(tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(ValueError, match='not a whole checkpoint'):
+        checkpoint.read(tmp_path / 'pipe')
 
 
 @pytest.mark.parametrize(('name', 'other'), [('depth', 34), ('classes', ['a', 'b', 'c'])])
@@ -158,14 +197,52 @@ def test_full_disk_leaves_the_earlier_file(saved, tmp_path, monkeypatch):
     assert path.read_bytes() == saved[0].read_bytes()
 
 
+@pytest.mark.parametrize('missing', [1, 1000, 10_000])
+def test_disk_that_fills_in_the_last_bytes(saved, tmp_path, missing):
+    """By a limit to the size of files, at which MXNet loses up to 4 KB without a word."""
+    path, net = tmp_path / 'last.ckpt', saved[1]
+    nd.save(str(path), checkpoint.parameters(net))
+    limit = path.stat().st_size - missing
+    path.write_bytes(b'the last good one')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(OSError, match='is the disk full'):
+            checkpoint.save(path, net, ABOUT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert os.listdir(tmp_path) == ['last.ckpt'] and path.read_bytes() == b'the last good one'
+
+
+def test_damage_while_writing_is_noticed(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile.ZipFile, 'testzip', lambda self: 'net.params')
+    with pytest.raises(OSError, match=r'could not be written: net\.params is damaged'):
+        checkpoint.save(tmp_path / 'last.ckpt', saved[1], ABOUT)
+    assert os.listdir(tmp_path) == []
+
+
+def test_of_several_devices_the_first_is_saved_to_the_bit(tmp_path):
+    devices = [mx.cpu(0), mx.cpu(1), mx.cpu(2)]
+    net = nn.HybridSequential()
+    net.add(nn.Dense(50), nn.BatchNorm())
+    net.initialize(init.Normal(1), ctx=devices)
+    net(nd.zeros((1, 20)))
+    for number, device in enumerate(devices):
+        net[1].running_mean.data(device)[:] = number
+    checkpoint.save(tmp_path / 'a', net, ABOUT)
+    with zipfile.ZipFile(tmp_path / 'a') as file:
+        arrays = checkpoint.read_arrays(file.read('net.params'))
+    for array, p in zip(arrays.values(), net._collect_params_with_prefix().values(), strict=True):
+        np.testing.assert_array_equal(array, p.data(devices[0]).asnumpy())
+
+
 def test_full_disk_inside_mxnet(saved, tmp_path, monkeypatch):
     def full(*_):
-        raise mx.MXNetError('Check failed: fwrite\nStack trace: …')
+        raise mx.MXNetError('Traceback (most recent call last):\nMXNetError: Check failed: fwrite')
 
-    net = saved[1]
-    monkeypatch.setattr(net, 'save_parameters', full)
-    with pytest.raises(OSError, match='last.ckpt could not be written: Check failed: fwrite$'):
-        checkpoint.save(tmp_path / 'last.ckpt', net, ABOUT)
+    monkeypatch.setattr(nd, 'save', full)
+    with pytest.raises(OSError, match=r'is the disk full\? \(MXNetError: Check failed: fwrite\)$'):
+        checkpoint.save(tmp_path / 'last.ckpt', saved[1], ABOUT)
     assert os.listdir(tmp_path) == []
 
 

@@ -3,17 +3,23 @@ import utils  # isort: skip  before mxnet, for its threads
 
 import csv
 import errno
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
+import unicodedata
+import zipfile
 from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 import pytest
 from mxnet import nd
+from mxnet.gluon import nn
 from mxnet.gluon.model_zoo import vision
 from PIL import Image
 
@@ -42,6 +48,29 @@ def split(tmp_path_factory):
                     image[::2] //= 8
                 Image.fromarray(image).save(folder / part / name / f'{number}.png')
     return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A net of few numbers in the place of all ResNets, for what does not depend on the net."""
+    def new_net(about):
+        net = nn.HybridSequential()
+        net.add(nn.Conv2D(4, kernel_size=3), nn.BatchNorm(), nn.GlobalAvgPool2D(),
+                nn.Dense(len(about['classes'])))
+        return net
+
+    for module in (nets, checkpoint):
+        monkeypatch.setattr(module, 'new_net', new_net)
+
+
+@pytest.fixture
+def copy(split, tmp_path):
+    """The pictures once more, to be changed."""
+    return Path(shutil.copytree(split, tmp_path / 'copy'))
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 def run(*arguments):
@@ -130,14 +159,14 @@ def test_ctrl_c_leaves_a_good_checkpoint(tmp_path):
     assert about['history'] and sorted(os.listdir(tmp_path)) == ['best.ckpt', 'last.ckpt']
 
 
-def test_full_disk(split, tmp_path, monkeypatch, capsys):
+def test_full_disk(split, tmp_path, monkeypatch, capsys, tiny):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, 'replace', full)
     assert run(split, *SMALL, '--out', tmp_path / 'run') == 1
     assert 'No space left' in capsys.readouterr().err
-    assert os.listdir(tmp_path / 'run') == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_diverging_keeps_the_checkpoint(split, tmp_path, capsys):
@@ -145,7 +174,7 @@ def test_diverging_keeps_the_checkpoint(split, tmp_path, capsys):
     assert 'learning rate' in capsys.readouterr().err
 
 
-def test_unreadable_pictures_are_named_and_left_out(split, tmp_path, capsys):
+def test_unreadable_pictures_are_named_and_left_out(split, tmp_path, capsys, tiny):
     folder = tmp_path / 'split'
     for path in split.rglob('*.png'):
         copy = folder / path.relative_to(split)
@@ -279,13 +308,327 @@ def test_fashion_mnist_in_two_balanced_parts():
     assert [len(part) for part, _ in full[:2]] == [55_000, 5000]
 
 
-def test_a_single_epoch_of_few_steps(split, tmp_path, capsys):
+def test_more_pictures_than_an_mxnet_array_holds():
+    # 15,000 of 224 px, which would be 2.3 GB if they were not all one.
+    images = np.broadcast_to(np.arange(3, dtype=np.uint8), (15_000, 224, 224, 3))
+    about = {'size': 224, 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+    labels = np.arange(15_000, dtype=np.int32)
+    for loader in batches.loaders((images, labels), (images, labels), about, 2, ['crop', 'flip']):
+        x, _ = next(iter(loader))
+        np.testing.assert_allclose(x.mean(axis=(0, 2, 3)).asnumpy(), [0, 1 / 255, 2 / 255],
+                                   rtol=1e-5)
+
+
+def test_mean_and_std_take_no_memory():
+    images = np.random.RandomState(0).randint(0, 256, (300, 112, 112, 3), dtype=np.uint8)
+    tracemalloc.start()
+    try:
+        batches.mean_and_std(images)
+        assert tracemalloc.get_traced_memory()[1] < images.nbytes / 5
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize('data', ['folder', 'fashion-mnist'])
+def test_pictures_that_do_not_fit_are_refused_before_they_are_read(split, tmp_path, monkeypatch,
+                                                                   capsys, data):
+    monkeypatch.setattr(batches, 'free_bytes', lambda: 30_000)
+    monkeypatch.setattr(batches.pictures, 'read_picture', None)
+    monkeypatch.setattr(batches.utils, 'read_fashion_mnist', None)
+    options = [split] if data == 'folder' else [data, '--train-size', 40]
+    assert run(*options, '--resize', 40, '--out', tmp_path / 'run') == 1
+    err = capsys.readouterr().err
+    # 24,000 bytes: √(24,000 / (24 · 3)) = 18.3; √(24,000 / 50) = 21.9
+    assert ('24 pictures of 40 px' if data == 'folder' else '50 pictures of 40 px') in err
+    assert ('18 px' if data == 'folder' else '21 px') in err and err.count('\n') == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_container_s_memory_is_the_limit(monkeypatch, tmp_path):
+    (tmp_path / 'memory.max').write_text('12345\n')
+    monkeypatch.setattr(batches, 'Path', lambda _: tmp_path / 'memory.max')
+    assert batches.free_bytes() == 12345
+    (tmp_path / 'memory.max').write_text('max\n')
+    assert batches.free_bytes() > 12345
+
+
+@pytest.mark.parametrize(('error', 'said'), [
+    (MemoryError(), 'out of memory'),
+    (mx.MXNetError('Traceback (most recent call last):\nMXNetError: larger than 2^31 elements'),
+     'larger than 2^31 elements')])
+def test_memory_that_ends_during_training(split, tmp_path, tiny, monkeypatch, capsys, error, said):
+    def short(*_, **__):
+        raise error
+    monkeypatch.setattr(training.utils, 'train', short)
+    assert run(split, *SMALL, '--out', tmp_path / 'run') == 1
+    err = capsys.readouterr().err
+    assert said in err and '--batch-size' in err and err.count('\n') == 1
+
+
+def test_a_single_epoch_of_few_steps(split, tmp_path, capsys, tiny):
     assert run(split, *SMALL[:-1], 1, '--out', tmp_path / 'run') == 0
     assert '3 steps are few' in capsys.readouterr().out
 
 
-def test_several_devices(split, tmp_path):
-    assert run(split, *SMALL, '--devices', 'cpu(0),cpu(1)', '--out', tmp_path / 'run') == 0
+def interrupted(*options, after=1, monkeypatch):
+    """A run that Ctrl-C ends after so many epochs."""
+    def interrupt(path, history):
+        if len(history) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, 'write_history', interrupt)
+        assert run(*options, '--history', 'unused.csv') == 130
+
+
+@pytest.mark.parametrize('devices', ['cpu(0),cpu(1)', 'cpu(0),cpu(1),cpu(2)', 'cpu(1)'])
+def test_on_any_devices_what_is_saved_was_evaluated_and_is_resumed_to_the_bit(
+        split, tmp_path, tiny, monkeypatch, devices):
+    options = [split, *SMALL[:-1], 4, '--devices', devices]
+    assert run(*options, '--out', tmp_path / 'whole') == 0
+    interrupted(*options, '--out', tmp_path / 'run', monkeypatch=monkeypatch)
+    assert run(*options, '--out', tmp_path / 'run', '--resume') == 0
+    whole, again = (tmp_path / name / 'last.ckpt' for name in ('whole', 'run'))
+    assert_same(numbers(whole), numbers(again))
+    rates = [[row['learning_rate'] for row in checkpoint.read(path)['history']]
+             for path in (whole, again)]
+    assert rates[0] == rates[1] and len(set(rates[0])) == 4
+
+    *sets, _ = batches.load_split(split, 16, False)
+    for name in ('best.ckpt', 'last.ckpt'):
+        net, about = checkpoint.load(tmp_path / 'run' / name, mx.cpu())
+        _, val = batches.loaders(*sets, about, 8)
+        assert utils.evaluate_accuracy(val, net, mx.cpu()) == about['history'][-1]['test_acc']
+
+
+def test_resumed_on_other_devices_it_says_that_the_bits_differ(split, tmp_path, tiny, monkeypatch,
+                                                               capsys):
+    options = [split, *SMALL, '--out', tmp_path / 'run']
+    interrupted(*options, '--devices', 'cpu(0),cpu(1)', monkeypatch=monkeypatch)
+    assert run(*options, '--devices', 'cpu(0)', '--resume') == 0
+    assert ("The run was on ['cpu(0)', 'cpu(1)'], and goes on, not to the bit, on ['cpu(0)']."
+            in capsys.readouterr().out)
+
+
+# ---------------------------------------------------------------------------------------------
+# Going on
+
+
+@pytest.mark.parametrize('change', ['pixel', 'one more', 'one less', 'other class', 'val'])
+def test_resumed_with_other_pictures(copy, tmp_path, tiny, monkeypatch, capsys, change):
+    options = [copy, *SMALL, '--out', tmp_path / 'run']
+    interrupted(*options, monkeypatch=monkeypatch)
+    path = copy / ('val' if change == 'val' else 'train') / 'stripes' / '2.png'
+    if change in ('pixel', 'val'):
+        image = Image.open(path)
+        image.putpixel((12, 10), (0, 255, 0))
+        image.save(path)
+    elif change == 'one more':
+        shutil.copy(path, path.with_name('99.png'))
+    elif change == 'one less':
+        path.unlink()
+    elif change == 'other class':
+        path.rename(copy / 'train' / 'plain dots' / '99.png')
+    before = files_of(tmp_path / 'run')
+    assert run(*options, '--resume') == 1
+    assert f'{copy} now has other pictures than' in capsys.readouterr().err
+    assert files_of(tmp_path / 'run') == before
+
+
+def test_resumed_with_the_same_in_other_words(split, copy, tmp_path, tiny, monkeypatch, capsys):
+    """A moved folder, a start that is gone, an é in two characters, another working folder."""
+    monkeypatch.chdir(tmp_path)
+    assert run(copy, *SMALL, '--out', 'start') == 0
+    for part in ('train', 'val'):
+        (copy / part / 'stripes').rename(copy / part / unicodedata.normalize('NFC', 'rayé'))
+    options = [*SMALL[2:], '--init-from']
+    interrupted('copy/', *options, 'start/best.ckpt', '--out', 'run', monkeypatch=monkeypatch)
+    shutil.rmtree('start')
+    copy.rename(tmp_path / 'moved')
+    for part in ('train', 'val'):
+        (tmp_path / 'moved' / part / unicodedata.normalize('NFC', 'rayé')).rename(
+            tmp_path / 'moved' / part / unicodedata.normalize('NFD', 'rayé'))
+    monkeypatch.chdir(tmp_path / 'run')
+    assert run('../moved', *options, '../start/best.ckpt', '--out', '.', '--resume') == 0
+    assert len(checkpoint.read('last.ckpt')['history']) == 2
+    capsys.readouterr()
+    assert run('../moved', *options, '../other.ckpt', '--out', '.', '--resume') == 1
+    assert 'was made with init_from = ' in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_an_earlier_version_is_gone_on_with(split, tmp_path, tiny, monkeypatch,
+                                                            capsys):
+    options = [split, *SMALL, '--out', tmp_path / 'run']
+    interrupted(*options, monkeypatch=monkeypatch)
+    without(tmp_path / 'run' / 'last.ckpt', 'digest', 'devices')
+    assert run(*options, '--resume') == 0
+    assert 'whether the pictures are still the same is not known' in capsys.readouterr().err
+
+
+def without(path, *names):
+    """Take entries out of a checkpoint's `about`."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    about = json.loads(members['about.json'])
+    for name in names:
+        del about[name]
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, content in {**members, 'about.json': json.dumps(about)}.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize('kind', ['best', 'no settings', 'no history'])
+def test_checkpoints_that_cannot_be_gone_on_with(split, tmp_path, tiny, capsys, kind):
+    options = [split, *SMALL, '--out', tmp_path / 'run']
+    assert run(*options) == 0
+    last = tmp_path / 'run' / 'last.ckpt'
+    if kind == 'best':
+        shutil.copy(tmp_path / 'run' / 'best.ckpt', last)
+    else:
+        without(last, kind.split()[1])
+    capsys.readouterr()
+    assert run(*options, '--resume') == 1
+    err = capsys.readouterr().err
+    assert str(last) in err and '--init-from' in err and err.count('\n') == 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Files of others
+
+
+def test_a_folder_in_use_is_left_alone(split, tmp_path, tiny, capsys):
+    out = tmp_path / 'run'
+    out.mkdir()
+    (out / '.unfinished-x').touch()
+    with files.locked(out):
+        assert run(split, *SMALL, '--out', out) == 1
+    assert f'{out} is in use' in capsys.readouterr().err
+    assert os.listdir(out) == ['.unfinished-x']
+
+
+def test_two_runs_in_one_folder(split, tmp_path, tiny, monkeypatch, capsys):
+    """The second begins while the first is in the middle."""
+    write, statuses = training.write_history, []
+
+    def meanwhile(path, history):
+        statuses.append(run(split, *SMALL, '--seed', 7, '--out', tmp_path / 'run'))
+        write(path, history)
+
+    monkeypatch.setattr(training, 'write_history', meanwhile)
+    assert run(split, *SMALL, '--out', tmp_path / 'run', '--history', tmp_path / 'a.csv') == 0
+    assert statuses == [1, 1] and 'is in use' in capsys.readouterr().err
+    assert checkpoint.read(tmp_path / 'run' / 'last.ckpt')['settings']['seed'] == 0
+
+
+def test_what_a_kill_left_is_removed(split, tmp_path, tiny):
+    left = tmp_path / 'run' / '.unfinished-folder'
+    left.mkdir(parents=True)
+    (left / 'net.params').touch()
+    (tmp_path / 'run' / '.unfinished-file').touch()
+    assert run(split, *SMALL, '--out', tmp_path / 'run') == 0
+    assert sorted(os.listdir(tmp_path / 'run')) == ['best.ckpt', 'last.ckpt']
+
+
+@pytest.mark.parametrize('content', ['precious', '', 'epoch,step', None])
+def test_only_this_run_s_own_history_is_overwritten(split, tmp_path, tiny, monkeypatch, capsys,
+                                                    content):
+    options = [split, *SMALL, '--out', tmp_path / 'run']
+    interrupted(*options, monkeypatch=monkeypatch)
+    path = tmp_path / 'a.csv'
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_text(content)
+    own = content in ('', 'epoch,step')  # the beginning of what will be written, at least
+    assert run(*options, '--history', path, '--resume') == (0 if own else 1)
+    if own:
+        assert path.read_text().count('\n') == 3
+    else:
+        assert f'{path} is not the history of this run' in capsys.readouterr().err
+        assert content is None or path.read_text() == content
+        assert len(checkpoint.read(tmp_path / 'run' / 'last.ckpt')['history']) == 1
+
+
+@pytest.mark.parametrize(('out', 'history', 'said'), [
+    ('run', 'missing/a.csv', 'missing cannot be written to: No such file or directory'),
+    ('run', 'file/a.csv', 'file cannot be written to: Not a directory'),
+    ('file', 'a.csv', 'File exists'), ('file/run', 'a.csv', 'Not a directory'),
+    ('run', 'run/last.ckpt', 'will be a checkpoint'),
+    ('run', 'run/../run/best.ckpt', 'will be a checkpoint'),
+])
+def test_what_cannot_be_written_is_known_before_the_first_step(
+        split, tmp_path, monkeypatch, capsys, out, history, said):
+    (tmp_path / 'file').write_text('precious')
+    monkeypatch.setattr(batches, 'load_split', None)
+    assert run(split, *SMALL, '--out', tmp_path / out, '--history', tmp_path / history) == 1
+    assert said in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ['file'] and (tmp_path / 'file').read_text() == 'precious'
+
+
+def test_a_read_only_folder(split, tmp_path, monkeypatch, capsys):
+    def refuse(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(train.tempfile, 'TemporaryFile', refuse)
+    monkeypatch.setattr(batches, 'load_split', None)
+    assert run(split, *SMALL, '--out', tmp_path) == 1
+    assert f'{tmp_path} cannot be written to: Permission denied' in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------
+# As a command
+
+
+def test_ctrl_c_before_anything_is_done(split, tmp_path, monkeypatch, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(train, 'complete', interrupt)
+    assert run(split) == 130
+    assert capsys.readouterr().err == '\nInterrupted. No epoch was finished.\n'
+
+
+def test_nobody_reads_on(split, monkeypatch):
+    def broken(_):
+        raise BrokenPipeError
+    monkeypatch.setattr(train, 'train', broken)
+    with pytest.raises(BrokenPipeError):  # commands.run ends quietly
+        run(split)
+
+
+def test_other_modules_on_the_path_and_an_ascii_terminal(split, tmp_path):
+    for name in ('utils', 'resnet', 'files', 'commands'):
+        (tmp_path / f'{name}.py').write_text('')
+    done = subprocess.run(
+        [sys.executable, SCRIPT, split, *SMALL[:-1], '1', '--out', '图'], cwd=tmp_path,
+        capture_output=True, text=True, env={**os.environ, 'PYTHONIOENCODING': 'ascii',
+                                             'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == 0 and done.stderr == ''
+    assert '\\u56fe' in done.stdout and (tmp_path / '图' / 'best.ckpt').exists()
+
+
+DESTRUCTOR = """
+import signal, sys
+sys.path[:0] = sys.argv[1:3]
+import commands, train, training
+
+class Trap:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)  # an exception in here is only printed
+
+training.write_history = lambda path, history: len(history) == 2 and Trap() and None
+sys.argv[1:3] = []
+sys.exit(commands.run(train.main))
+"""
+
+
+def test_ctrl_c_that_falls_into_a_destructor(split, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-c', DESTRUCTOR, SCRIPT.parent, SCRIPT.parent.parent, split,
+         *SMALL[:-1], '1000', '--out', tmp_path, '--history', tmp_path / 'a.csv'],
+        capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr.endswith(f'What was finished is in {tmp_path}; go on with --resume.\n')
+    assert len(checkpoint.read(tmp_path / 'last.ckpt')['history']) >= 2
 
 
 # ---------------------------------------------------------------------------------------------
@@ -300,6 +643,7 @@ def test_several_devices(split, tmp_path):
     (['--out', 'elsewhere', '--history', SCRIPT], 'train.py exists already'),
     (['--out', 'elsewhere', '--devices', 'gpu(97)'], 'gpu(97) does not work here'),
     (['--out', 'elsewhere', '--kvstore', 'dist_sync'], 'scripts/launch_local.py'),
+    (['--out', 'elsewhere', '--resize', '1000000000'], 'GB are free for them'),
     (['--out', 'elsewhere', '--init-from', 'none.ckpt'], 'there is no checkpoint none.ckpt'),
 ])
 def test_refused(whole, capsys, options, message):
@@ -319,7 +663,7 @@ def test_checkpoint_of_other_pictures(whole, split, capsys):
     assert 'has seen colour, and Fashion-MNIST is grey' in capsys.readouterr().err
 
 
-def test_resumed_with_other_classes(split, whole, tmp_path, capsys):
+def test_resumed_with_other_classes(split, whole, tmp_path, capsys, tiny):
     folder, options = whole
     data = tmp_path / 'data'
     data.symlink_to(split)
@@ -342,7 +686,10 @@ def test_not_a_split_folder(tmp_path, capsys, data):
 @pytest.mark.parametrize('options', [
     ['x', '--freeze'], ['x', '--train-size', '100'], ['x', '--grey', '--pretrained'],
     ['x', '--pretrained', '--init-from', 'y'], ['x', '--devices', 'gpu0'], ['x', '--depth', '19'],
-    ['x', '--epochs', '0'], ['x', '--lr', '0'], ['x', '--lr', 'nan'], ['x', '--augment', 'mirror'],
+    ['x', '--devices', 'cpu(0),cpu(0)'], ['x', '--devices', 'cpu(0),cpu(00)'],
+    ['x', '--devices', 'cpu(0),gpu(0)'], ['x', '--devices', 'cpu(4294967296)'],
+    ['x', '--seed', str(2 ** 32)], ['x', '--epochs', '0'], ['x', '--lr', '0'],
+    ['x', '--lr', 'nan'], ['x', '--augment', 'mirror'],
     [],
 ])
 def test_command_lines_that_make_no_sense(capsys, options):

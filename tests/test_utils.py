@@ -608,18 +608,78 @@ def test_bad_step_changes_no_parameter(with_bn):
     assert_equal(values(stopped), values(good))
 
 
-@pytest.mark.parametrize(('label', 'seen'), [(3, r'from \d to 3'), (-1, r'from -1 to \d')],
-                         ids=['3', '-1'])
+@pytest.mark.parametrize('label', [3, -1])
 @pytest.mark.parametrize('step', [0, 2])
-def test_labels_without_an_output_are_refused_before_they_teach(label, seen, step):
+def test_labels_without_an_output_are_refused_before_they_teach(label, step):
     data = toy_data(12)
     taught, refused = toy_net(with_bn=True), toy_net(with_bn=True)
     if step:
         fit(taught, data[:step])
     data[step][1][3] = label
-    with pytest.raises(ValueError, match=f'3 outputs, so labels are 0 to 2, but .* {seen}'):
+    with pytest.raises(ValueError, match=f'3 outputs, so labels are .* 0 to 2, but .* {label}$'):
         fit(refused, data)
     assert_equal(values(refused), values(taught))
+
+
+@pytest.mark.parametrize('labels', [nd.zeros((4, 1)), nd.one_hot(nd.zeros(4), 3), nd.zeros(3),
+                                    nd.zeros((1, 4)), np.zeros(5), [0, 0, 0], ['a'] * 4,
+                                    [None] * 4, [0, 1, 2j, 1]])
+def test_labels_of_another_shape_or_kind_are_refused(labels):
+    (images, _), = toy_data(4)
+    message = (r'need labels of shape \(4,\), the number of the class of each, not .* of shape '
+               + re.escape(str(np.shape(labels))))
+    with pytest.raises(ValueError, match=message):
+        fit(toy_net(), [(images, labels)])
+    with pytest.raises(ValueError, match=message):
+        utils.evaluate_accuracy([(images, labels)], toy_net(), CPU)
+
+
+@pytest.mark.parametrize('label', [0.5, np.nan, np.inf])
+def test_labels_that_are_no_whole_numbers_are_refused(label):
+    data = [(x, y.astype('float32')) for x, y in toy_data(4)]
+    data[0][1][2] = label
+    with pytest.raises(ValueError, match=f'this batch has the label {label}'):
+        fit(toy_net(), data)
+    with pytest.raises(ValueError, match=f'this batch has the label {label}'):
+        utils.evaluate_accuracy(data, toy_net(), CPU)
+
+
+@pytest.mark.parametrize('kind', ['bool', 'uint8', 'int64', 'float16', 'float64'])
+def test_labels_of_any_type_teach_the_same(kind):
+    data = [(x, (y < 1).astype('int32')) for x, y in toy_data(8)]
+    expected, taught = toy_net(), toy_net()
+    history = fit(expected, data, num_epochs=2)
+    again = fit(taught, [(x, y.astype(kind)) for x, y in data], num_epochs=2)
+    assert without_time(again) == without_time(history)
+    assert_equal(values(taught), values(expected))
+
+
+@pytest.mark.parametrize('loss', [lambda out, y: CROSS_ENTROPY(out, y).mean(),
+                                  lambda out, y: CROSS_ENTROPY(out, y).sum(),
+                                  lambda out, y: CROSS_ENTROPY(out, y).expand_dims(1),
+                                  lambda out, y: out], ids=['mean', 'sum', 'column', 'matrix'])
+@pytest.mark.parametrize('ctx', [CPU, CPUS], ids=str)
+def test_a_loss_that_is_not_one_value_an_image_is_refused(loss, ctx):
+    net = toy_net(ctx, with_bn=True)
+    before = values(net)
+    with pytest.raises(ValueError, match=r'should be one value for each, of shape \(\d,\), not'):
+        fit(net, toy_data(4), ctx, loss=loss)
+    assert_equal(values(net), before)
+
+
+def test_outputs_that_are_no_row_an_image_are_refused():
+    net = nn.Conv2D(3, kernel_size=3)
+    net.initialize()
+    with pytest.raises(ValueError, match=r'should have the shape \(images, classes\), not \(4, 3'):
+        fit(net, toy_data(4))
+
+
+def test_a_net_with_nothing_to_train_is_refused():
+    net = toy_net()
+    net.collect_params().setattr('grad_req', 'null')
+    with pytest.raises(ValueError, match='nothing to train: every parameter of the net is frozen'):
+        fit(net, toy_data(4))
+    assert 0 <= utils.evaluate_accuracy(toy_data(4), net, CPU) <= 1
 
 
 def test_training_data_without_batches_are_refused():
@@ -641,6 +701,22 @@ def test_devices_share_the_training_of_one(devices, count, hybrid):
         assert_close(values(several, ctx), values(one))
     for row, expected_row in zip(without_time(history), without_time(expected), strict=True):
         assert row == pytest.approx(expected_row, rel=1e-5)
+
+
+@pytest.mark.parametrize('devices', [CPUS, [*CPUS, mx.cpu(2)]], ids=['2 devices', '3 devices'])
+def test_devices_end_an_epoch_with_one_net_which_is_what_was_evaluated(devices):
+    net, data, tests = toy_net(devices, with_bn=True), toy_data(30, 5), toy_data(29)
+
+    def compare(history):
+        for ctx in devices:
+            assert_equal(values(net, ctx), values(net))
+            assert utils.evaluate_accuracy(tests, net, ctx) == history[-1]['test_acc']
+
+    trainer = gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 0.1, 'momentum': 0.9})
+    history = utils.train(data, tests, net, CROSS_ENTROPY, trainer, devices, 3,
+                          after_epoch=compare)
+    assert len(history) == 3
+    assert trainer._updaters[0].states or trainer._kv_initialized  # its momentum is still there
 
 
 def test_training_names_all_devices(capsys):
