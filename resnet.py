@@ -64,7 +64,7 @@ class ShortcutBlock(PlainBlock):
 
 
 class Residual(nn.HybridBlock):
-    """The lesson's residual block, relu(F(x) + shortcut(x)) (notebook 02; He 2015, Fig. 2).
+    """The original lesson's block, relu(F(x) + shortcut(x)) (notebook 02; He 2015, Fig. 2).
 
     Maps (batch, channels, h, w) to the same shape or, if not same_shape, (batch, any, h, w) to
     (batch, channels, h / 2, w / 2), rounded up, with a 1 x 1 convolution on the shortcut.
@@ -91,10 +91,10 @@ class Residual(nn.HybridBlock):
 
 
 class ResNet(nn.HybridBlock):
-    """The lesson's ResNet-18 in six stages (notebook 03).
+    """Our ResNet-18, the original lesson's, in six pieces (notebook 03).
 
-    Maps (batch, any, h, w) to (batch, num_classes); h and w at least 11 (96 in the lesson).
-    verbose: print each stage's output shape. A hybridized net prints nothing.
+    Maps (batch, any, h, w) to (batch, num_classes); h and w at least 11 (originally 96).
+    verbose: print each piece's output shape. A hybridized net prints nothing.
     block: called as block(channels) and block(channels, same_shape=False).
     """
 

@@ -521,29 +521,3 @@ def plot_errors(runs):
     axes[0].set_ylim(bottom=0)
     axes[1].legend()
     plt.show()
-
-
-def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
-    """Draw a residual block on `ax` from left to right, as boxes, an addition and an arc.
-
-    layers: the names on the residual branch, after: those behind the addition. shortcut: what
-    the arc says, None for a plain block, which has neither arc nor addition.
-    """
-    names = [*layers, *([] if shortcut is None else ['+']), *after]
-    ax.annotate('', (len(names) + 0.8, 0), (0, 0), arrowprops={'arrowstyle': '->'})
-    ax.text(-0.1, 0, '$x$', ha='center', va='center', fontsize=12)
-    for position, name in enumerate(names, start=1):
-        ax.text(position, 0, name, ha='center', va='center', fontsize=9, zorder=3,
-                bbox={'boxstyle': 'circle,pad=0.25' if name == '+' else 'round,pad=0.35',
-                      'facecolor': '0.93' if 'conv' in name else 'white',
-                      'edgecolor': 'black'})
-    if shortcut is not None:
-        end = len(layers) + 1
-        ax.plot([0.4, 0.4, end], [0, 0.7, 0.7], color=RESIDUAL['color'], linewidth=2)
-        ax.annotate('', (end, 0.18), (end, 0.73), arrowprops={
-            'arrowstyle': '->', 'linewidth': 2, 'color': RESIDUAL['color']})
-        ax.text((end + 0.4) / 2, 0.8, shortcut, ha='center', color=RESIDUAL['color'])
-        ax.text((end + 0.1) / 2, -0.8, '$F(x)$', ha='center')
-    ax.set(xlim=(-0.5, 8.5), ylim=(-1, 1.2))
-    ax.set_title(title, loc='left')
-    ax.axis('off')

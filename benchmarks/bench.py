@@ -307,7 +307,7 @@ def suite_table():
 
 
 def draw_scaling(results):
-    plt.style.use(ROOT / 'series.mplstyle')
+    plt.style.use(ROOT / 'docs' / 'series.mplstyle')
     labels = {'cores': 'cores', 'size': 'side of the image (px)', 'batch': 'batch size',
               'depth': 'layers'}
     fig, axes = plt.subplots(2, len(VARIED), figsize=(12, 5.5), sharey='row', sharex='col')

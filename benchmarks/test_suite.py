@@ -12,7 +12,7 @@ from pathlib import Path
 
 import utils  # noqa: F401  before mxnet, for its threads
 
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,4 +41,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

@@ -17,7 +17,7 @@ import mxnet as mx
 from mxnet import gluon, init, nd
 
 from resnet import PlainBlock, Residual, ResNet, ShortcutBlock, cifar_net
-from tools.record import write
+from tools.record import take_no_arguments, write
 from tools.steps import train_step
 
 ROUNDS, STEPS = 5, 3
@@ -154,8 +154,9 @@ def main():
 
 
 if __name__ == '__main__':
-    if len(sys.argv) == 1:
-        main()
-    else:
+    if sys.argv[1:] == ['lesson']:
         run = Run(lesson, STATIC, 64, 96)
         print(median(run.train() for _ in range(ROUNDS)))
+    else:
+        take_no_arguments(__doc__)
+        main()

@@ -10,6 +10,7 @@ import utils  # before mxnet, for its threads
 
 from resnet import cifar_net
 from tools.notebook import notebook_names
+from tools.record import take_no_arguments
 
 FOLDER = Path(__file__).with_suffix('')
 # The cells that it takes, by a line of each.
@@ -27,4 +28,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

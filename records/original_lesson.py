@@ -12,7 +12,7 @@ from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 0
@@ -47,4 +47,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

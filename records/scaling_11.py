@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / 'scripts'))
+sys.path.insert(0, str(ROOT / 'scripts'))
 import utils  # before mxnet, for its threads
 
 import mxnet as mx
@@ -20,7 +20,7 @@ from mxnet import gluon, nd
 
 import resnet
 import training
-from tools.record import write
+from tools.record import take_no_arguments, write
 from tools.steps import step_seconds
 
 MEGABYTES, SIZE, ROUNDS = (1, 4, 16, 64), 28, 3
@@ -105,4 +105,8 @@ def main():
 
 
 if __name__ == '__main__':
-    main() if len(sys.argv) == 1 else worker(*sys.argv[1:])
+    if sys.argv[1:2] in (['push'], ['train']):
+        worker(*sys.argv[1:])
+    else:
+        take_no_arguments(__doc__)
+        main()

@@ -21,7 +21,7 @@ from mxnet.gluon import nn
 from mxnet.lr_scheduler import CosineScheduler
 
 from resnet import ResNet
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 TRAIN, VALIDATION = 55_000, 5_000
 # sizes: of the images, one an epoch. warmup, final: shares of the steps and of the learning rate.
@@ -183,4 +183,8 @@ def main():
 
 
 if __name__ == '__main__':
-    main() if len(sys.argv) == 1 else train(RECIPES[sys.argv[1]], int(sys.argv[2]), sys.argv[3])
+    if sys.argv[1:2] and sys.argv[1] in RECIPES:
+        train(RECIPES[sys.argv[1]], int(sys.argv[2]), sys.argv[3])
+    else:
+        take_no_arguments(__doc__)
+        main()

@@ -7,7 +7,7 @@ About five minutes on two cores. The notebook shows the result beside its own si
 import utils  # noqa: F401  before mxnet, for its threads
 
 from tools.notebook import notebook_names
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 # The cells that it takes, by a line of each.
 CELLS = ('ctx = utils.try_gpu()', 'def train_resnet(', 'class Plain(')
@@ -24,4 +24,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

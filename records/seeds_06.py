@@ -8,7 +8,7 @@ are trained with two learning rates, because they do not agree on the best.
 import utils  # before mxnet, for its threads
 
 from tools.notebook import notebook_names
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 SEEDS = (0, 1, 2)
 
@@ -37,4 +37,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

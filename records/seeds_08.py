@@ -7,7 +7,7 @@ About a quarter of an hour on two cores. The notebook shows the result beside it
 import utils  # noqa: F401  before mxnet, for its threads
 
 from tools.notebook import notebook_names
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 # The cells that it takes, by a line of each.
 CELLS = ('def conv(', 'class Shortcut(', 'def depthwise(', 'def vgg(', 'def xception(',
@@ -31,4 +31,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

@@ -17,7 +17,7 @@ import utils  # before mxnet, for its threads
 import numpy as np
 
 from tools.notebook import notebook_names
-from tools.record import write
+from tools.record import take_no_arguments, write
 
 # The cells that it takes, by a line of each.
 CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def new_net(', 'def train_steps(',
@@ -68,4 +68,5 @@ def main():
 
 
 if __name__ == '__main__':
+    take_no_arguments(__doc__)
     main()

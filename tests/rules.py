@@ -5,6 +5,7 @@ named `rule_…` is applied to all notebooks by test_notebooks.py, which also wa
 """
 import ast
 import io
+import json
 import re
 import tokenize
 from collections import Counter
@@ -20,6 +21,8 @@ from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, WIDGET_VIEW, code_ce
 MAX_BYTES = 1_500_000
 MAX_CODE_LINES, MAX_DEFINITION_LINES = 15, 40
 MACHINE_PATH = re.compile(r'(?<![\w./])/(?:work|root|home|tmp)\b|[A-Z]:\\+Users|site-packages')
+# A prediction asked for, or a folded answer to it.
+STEPS = re.compile(r'(?:\*\*(P)redict\.\*\*|<summary>(A)nswer</summary>)')
 ARXIV = re.compile(r'\b\d{4}\.\d{4,5}\b')
 
 # A cell that nbval does not compare says why: it asserts bounds, or it has one of these tags.
@@ -235,7 +238,8 @@ def rule_size(nb, path):
 
 def rule_unique_ids(nb, path):
     """Cell ids are unique; a copied cell keeps the old one."""
-    for cell_id, count in Counter(cell.get('id') for cell in nb.cells).items():
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']  # nbformat mends what it reads
+    for cell_id, count in Counter(cell.get('id') for cell in cells).items():
         if cell_id is None or count > 1:
             yield f'{count} cells have the id {cell_id}'
 
@@ -313,10 +317,34 @@ def rule_exercises_and_references(nb, path):
         yield "there is no section '## References' with an arXiv number"
 
 
+def rule_predict_then_run(nb, path):
+    """Three times or more the reader commits to an answer; it is folded behind the output."""
+    if path.name >= '04':  # not yet rewritten
+        return
+    steps = ''
+    for cell in nb.cells:
+        steps += 'C' if cell.cell_type == 'code' else ''.join(
+            asked or answered for asked, answered in STEPS.findall(cell.source))
+    if steps.count('P') < 3:
+        yield f"{steps.count('P')} predictions are asked for; 3 are wanted"
+    if not re.fullmatch('(C*PC+A)*C*', steps):
+        yield ("after each **Predict.** come code and, before the next one, its folded Answer; "
+               f"here come (P, code C, answer A) {steps}")
+
+
+def rule_hints(nb, path):
+    """An exercise is graded in an assignment, or has a folded hint with what to expect."""
+    if path.name >= '04' or (part := section(nb, 'Exercises')) is None:
+        return
+    for item in part.find_all('li'):
+        if not item.find('details') and 'assignments/release' not in str(item):
+            yield f'no hint: {item.get_text()[:60]}'
+
+
 def rule_first_code_cell(nb, path):
     """Every notebook starts in the same way."""
     source = code_cells(nb)[0].source
-    for line in ('%matplotlib inline', "sys.path.append('..')", 'import utils'):
+    for line in ('%matplotlib inline', "sys.path.insert(0, '..')", 'import utils'):
         if line not in source:
             yield f'the first code cell has no {line}'
 

@@ -8,13 +8,14 @@ from tools.notebook import code_cells, read
 
 COMMANDS = {'split_data', 'train', 'predict', 'launch_local'}  # of scripts/
 ROOMS = {path.stem: 'scripts' for path in ROOT.glob('scripts/*.py')} | {
-    name: name
-    for name in ('utils', 'resnet', 'scripts', 'tools', 'records', 'benchmarks', 'tests')}
+    name: name for name in ('utils', 'resnet', 'drawings', 'scripts', 'tools', 'records',
+                            'benchmarks', 'tests')}
 ALLOWED = {
     'utils': set(),
     'resnet': set(),
+    'drawings': set(),
     'scripts': {'utils', 'resnet', 'scripts'},
-    'notebooks': {'utils', 'resnet', 'scripts'},
+    'notebooks': {'utils', 'resnet', 'drawings', 'scripts'},
     'assignments': {'utils', 'resnet'},
     'tools': {'utils', 'scripts', 'tools'},
     'records': {'utils', 'resnet', 'scripts', 'tools', 'records'},
@@ -39,8 +40,7 @@ def sources(room):
         for path in sorted(ROOT.glob(f'{room}/**/*.ipynb')):
             lines = '\n'.join(cell.source for cell in code_cells(read(path))).splitlines()
             yield path, '\n'.join(line for line in lines if not line.startswith(('%', '!')))
-    paths = [ROOT / f'{room}.py'] if room in ('utils', 'resnet') else ROOT.glob(f'{room}/**/*.py')
-    for path in sorted(paths):
+    for path in sorted([*ROOT.glob(f'{room}.py'), *ROOT.glob(f'{room}/**/*.py')]):
         yield path, path.read_text('utf-8')
 
 

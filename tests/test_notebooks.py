@@ -1,5 +1,8 @@
 """The rules of rules.py, applied to every notebook, and a breach of each to show that it bites."""
 import ast
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import nbformat
@@ -17,7 +20,7 @@ from rules import (
     rendered,
 )
 
-from tools.notebook import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW, read
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, WIDGET_VIEW, code_cells, read
 from tools.notebook import NOTEBOOKS as FOLDER
 
 NOTEBOOKS = sorted(FOLDER.glob('*.ipynb'))
@@ -36,6 +39,29 @@ def name(path_or_rule):
 def test_notebook_keeps_rule(path, rule):
     problems = list(rule(read(path), path))
     assert not problems, '\n'.join([rule.__doc__, *problems])
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=name)
+def test_our_modules_win_over_others_of_the_same_name(path, tmp_path):
+    modules = [file.relative_to(ROOT) for folder in (ROOT, ROOT / 'scripts')
+               for file in folder.glob('*.py')]
+    for module in modules:
+        for copy in (tmp_path / 'series' / module, tmp_path / 'foreign' / module.name):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.touch()
+    (tmp_path / 'series' / 'notebooks').mkdir()
+    lines = [line for cell in code_cells(read(path)) for line in cell.source.splitlines()
+             if 'sys.path' in line]
+    assert lines
+    for line in lines:
+        names = [file.stem for file in modules
+                 if file.parent.name == '' or 'scripts' in line]
+        done = subprocess.run(
+            [sys.executable, '-S', '-c', f'{line}\nimport importlib.util as util\n'
+             f'print(*(util.find_spec(name).origin for name in {names}), sep="\\n")'],
+            cwd=tmp_path / 'series' / 'notebooks', text=True, check=True, stdout=subprocess.PIPE,
+            env={**os.environ, 'PYTHONPATH': str(tmp_path / 'foreign')})
+        assert 'utils' in names and 'foreign' not in done.stdout
 
 
 def test_each_network_is_taught_in_one_notebook():
@@ -76,9 +102,9 @@ See [below](#Check-yourself) and [the data](data.txt).
 """
 CLOSING = """## Check yourself
 
-1. One? <details><summary>Answer</summary>Yes.</details>
-2. Two? <details><summary>Answer</summary>Yes.</details>
-3. Three? <details><summary>Answer</summary>Yes.</details>
+1. One? <details><summary>Why?</summary>Yes.</details>
+2. Two? <details><summary>Why?</summary>Yes.</details>
+3. Three? <details><summary>Why?</summary>Yes.</details>
 
 ## Takeaways
 
@@ -88,14 +114,14 @@ CLOSING = """## Check yourself
 
 ## Exercises
 
-1. Go on.
+1. Go on. <details><summary>Hint</summary>Far.</details>
 
 ## References
 
 - He et al., arXiv:1512.03385
 """
 FIGURE = '**Figure 1.** ' + 'Words that tell what the picture shows. ' * 3
-START = "%matplotlib inline\nimport sys\nsys.path.append('..')\nimport utils"
+START = "%matplotlib inline\nimport sys\nsys.path.insert(0, '..')\nimport utils"
 
 
 @pytest.fixture
@@ -112,6 +138,10 @@ def good(tmp_path):
             new_code_cell('plot()', execution_count=3, outputs=[picture]),
             new_markdown_cell(FIGURE),
             new_markdown_cell(CLOSING),
+            *(cell for number in (4, 5, 6) for cell in (
+                new_markdown_cell('**Predict.** What?'),
+                new_code_cell('a = 1', execution_count=number),
+                new_markdown_cell('<details><summary>Answer</summary>That.</details>'))),
         ],
         metadata={'kernelspec': KERNELSPEC, 'language_info': LANGUAGE_INFO},
     )
@@ -184,7 +214,7 @@ def pad_file(nb, path):
 
 
 def copy_id(nb, path):
-    nb.cells[2].id = nb.cells[3].id
+    path.write_text(path.read_text('utf-8').replace(nb.cells[2].id, nb.cells[3].id), 'utf-8')
 
 
 def drop_description(nb, path):
@@ -237,8 +267,12 @@ BREACHES = [
     ('rule_check_yourself', replaced(5, CLOSING.splitlines()[4], '3. Three?')),
     ('rule_check_yourself', replaced(5, '1. One? <details>', '1. One? <details open>')),
     ('rule_check_yourself', replaced(5, 'Yes.</details>\n\n', 'Yes.\n\n')),
-    ('rule_exercises_and_references', replaced(5, '1. Go on.', '')),
+    ('rule_exercises_and_references', replaced(5, CLOSING.splitlines()[14], '')),
     ('rule_exercises_and_references', replaced(5, '1512.03385', '')),
+    ('rule_predict_then_run', source(6, 'What?')),
+    ('rule_predict_then_run', source(8, 'That.')),
+    ('rule_predict_then_run', source(6, '**Predict.** What? <summary>Answer</summary>')),
+    ('rule_hints', replaced(5, '<details><summary>Hint</summary>Far.</details>', '')),
     ('rule_first_code_cell', source(1, 'import utils')),
     ('rule_short_code', source(2, 'a = 1\n' * 16)),
     ('rule_short_code', source(2, 'def f():\n' + '    a = 1\n' * 40)),

@@ -990,29 +990,3 @@ def test_errors_are_drawn_as_mean_and_band(shown):
 def test_final_errors_are_those_of_the_last_epoch():
     history = history_of([60, 25], [70, 38])
     assert utils.final_errors(history) == 'training error 25 %, test error 38 %'
-
-
-def drawn(**kwargs):
-    """The words of a drawn block from left to right, and its axes."""
-    _, ax = plt.subplots()
-    utils.draw_block(ax, ['conv', 'BN'], **kwargs)
-    words = sorted((text.get_position()[0], text.get_text()) for text in ax.texts
-                   if text.get_text() and text.get_position()[1] == 0)
-    return [word for _, word in words], ax
-
-
-def test_a_plain_block_is_drawn_as_a_chain(shown):
-    chain, ax = drawn(shortcut=None, title='plain')
-    assert chain == ['$x$', 'conv', 'BN', 'ReLU']
-    assert len(ax.lines) == 0 and len(ax.texts) == 1 + len(chain)  # one arrow, below the boxes
-    assert ax.get_title(loc='left') == 'plain'
-
-
-def test_a_residual_block_is_drawn_with_its_shortcut(shown):
-    chain, ax = drawn(shortcut='1×1 conv', after=('BN', 'ReLU'))
-    assert chain == ['$x$', 'conv', 'BN', '+', 'BN', 'ReLU']
-    above_and_below = {text.get_text() for text in ax.texts} - set(chain)
-    assert above_and_below == {'', '1×1 conv', '$F(x)$'}
-    arc, = ax.lines
-    assert arc.get_color() == utils.RESIDUAL['color']
-    assert arc.get_xdata()[0] < 1 and arc.get_xdata()[-1] == chain.index('+')

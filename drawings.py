@@ -1,0 +1,216 @@
+"""Drawings of blocks and nets, for the notebooks; matplotlib only.
+
+They are narrow and their letters large, so that they can be read on a telephone.
+"""
+import base64
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from IPython.display import HTML
+from matplotlib import pyplot as plt
+from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+# Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
+# utils.RESIDUAL).
+SHORTCUT = '#0072b2'
+ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
+
+
+def canvas(width, height, columns=1):
+    """A figure of one row of empty axes; width and height in inches. Returns the axes, a list."""
+    fig, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
+    for ax in axes[0]:
+        ax.axis('off')
+    return list(axes[0])
+
+
+def box(ax, x, y, text, width=2., height=0.62, colour='white', size=10):
+    """A box with rounded corners around (x, y); layers with weights are grey."""
+    ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
+                                boxstyle='round,pad=0,rounding_size=0.12', facecolor=colour,
+                                edgecolor='black', linewidth=1))
+    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
+
+
+def arrow(ax, start, end, **style):
+    ax.annotate('', end, start, arrowprops={**ARROW, **style}, zorder=2)
+
+
+def plus(ax, x, y):
+    """The addition: a circle with a plus."""
+    ax.plot([x], [y], marker='o', markersize=15, markerfacecolor='white', markeredgecolor='black',
+            zorder=3)
+    ax.text(x, y, '+', ha='center', va='center_baseline', fontsize=14, zorder=4)
+
+
+def brace(ax, x, low, high, text):
+    """A square bracket to the left of what stands between `low` and `high`, with its name."""
+    ax.plot([x + 0.15, x, x, x + 0.15], [low, low, high, high], color='black', linewidth=1)
+    ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
+
+
+def has_weights(name):
+    return 'conv' in name or 'dense' in name
+
+
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
+    """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
+
+    layers: the names on the residual branch, after: those behind the addition. shortcut: what
+    stands beside its line, None for a plain block, which has neither line nor addition.
+    """
+    names = [*layers, *([] if shortcut is None else ['+']), *after]
+    ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
+    above = 0.4
+    for row, name in enumerate(names, start=1):
+        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)))
+        above = -row - (0.26 if name == '+' else 0.31)
+        if name == '+':
+            plus(ax, 0, -row)
+        else:
+            box(ax, 0, -row, name, colour='0.88' if has_weights(name) else 'white')
+    arrow(ax, (0, above), (0, -len(names) - 0.8))
+    if shortcut is not None:
+        end = len(layers) + 1
+        line = {'color': SHORTCUT, 'linewidth': 2.2}
+        ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
+        arrow(ax, (1.5, -end), (0.24, -end), **line)
+        ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
+        brace(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
+    ax.set(xlim=(-2.4, 2.9), ylim=(-len(names) - 1, 1), title=title)
+
+
+def draw_option_a():
+    """Option A: every other pixel of two channels, and two channels of zeros behind them."""
+    ax, = canvas(6, 3.1)
+    pixels = np.random.RandomState(0).uniform(0.25, 0.8, (2, 4, 4))
+
+    def channel(x, y, values, marked=False):
+        side = len(values)
+        for row, column in np.ndindex(side, side):
+            kept = marked and row % 2 == column % 2 == 0
+            shade = values[row, column]
+            ax.add_patch(Rectangle((x + column, y - row - 1), 1, 1, zorder=3 if kept else 2,
+                                   facecolor=str(shade), edgecolor=SHORTCUT if kept else 'white',
+                                   linewidth=3 if kept else 1))
+            if shade == 1:
+                ax.text(x + column + 0.5, y - row - 0.5, '0', ha='center', va='center')
+        ax.add_patch(Rectangle((x, y - side), side, side, fill=False, zorder=2, edgecolor='0.4'))
+
+    for number, values in enumerate(pixels):
+        channel(0, -5 * number, values, marked=True)
+        channel(7.5, -5 * number + 0.5, values[::2, ::2])
+        channel(13, -2.5 * number + 0.5, values[::2, ::2])
+        channel(13, -2.5 * number - 4.5, np.ones((2, 2)))
+    arrow(ax, (4.6, -4.5), (7, -4.5))
+    arrow(ax, (10, -4.5), (12.6, -4.5))
+    for x, text in ((2, '2 channels, 4 × 4'), (8.6, 'every other pixel'), (14.4, '4 channels,')):
+        ax.text(x, 1.9, text, ha='center', fontsize=10)
+    ax.text(14.4, 1.0, '2 × 2', ha='center', fontsize=10)
+    ax.text(15.4, -1.2, 'copied', va='center', fontsize=10, color=SHORTCUT)
+    ax.text(15.4, -6.2, 'zeros', va='center', fontsize=10)
+    ax.set(xlim=(-0.5, 18.2), ylim=(-9.5, 2.6), aspect='equal')
+
+
+def draw_paths():
+    """Three residual blocks, and the eight paths that a signal can take through them."""
+    ax, = canvas(6, 4.4)
+    line = {'color': SHORTCUT, 'linewidth': 2}
+    xs, top = (2, 4, 6), 10.2
+    ax.text(0, top, '$x$', ha='center', va='center', fontsize=13)
+    arrow(ax, (0.3, top), (8.3, top))
+    for number, x in enumerate(xs, start=1):
+        box(ax, x, top, f'$F_{number}$', width=0.9, height=0.9, colour='0.88', size=11)
+        ax.plot([x - 0.75, x - 0.75, x + 0.75], [top, top + 0.95, top + 0.95], **line)
+        arrow(ax, (x + 0.75, top + 0.95), (x + 0.75, top + 0.2), **line)
+        ax.text(x + 0.75, top, '+', ha='center', va='center_baseline', fontsize=12, zorder=5,
+                bbox={'boxstyle': 'circle,pad=0.08', 'facecolor': 'white'})
+    ax.text(4, top - 1.05, 'is the sum of', ha='center', va='center', fontsize=10, style='italic')
+    passed = sorted(np.ndindex(2, 2, 2), key=lambda choice: (sum(choice), [-c for c in choice]))
+    for row, choice in enumerate(passed):
+        y = 8.2 - row
+        ax.plot([0.3, 7.9], [y, y], color=SHORTCUT if sum(choice) == 0 else 'black',
+                linewidth=2 if sum(choice) == 0 else 1.2, zorder=2)
+        arrow(ax, (7.8, y), (8.3, y))
+        for number, x in enumerate(xs, start=1):
+            if choice[number - 1]:
+                box(ax, x, y, f'$F_{number}$', width=0.9, height=0.7, colour='0.88', size=11)
+    for y, text in ((8.2, '1 path through none'), (6.2, '3 through one'), (3.2, '3 through two'),
+                    (1.2, '1 through all')):
+        ax.text(8.6, y, text, va='center', fontsize=10)
+    for y in (7.7, 4.7, 1.7):
+        ax.axhline(y, color='0.85', linewidth=1, zorder=0)
+    ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
+
+
+def draw_net(ax, parts, title='', notes=True):
+    """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
+
+    parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
+    'identity', 'projection', '' (nothing, but with room for it, so that a plain net stands level
+    with its residual twin) or None for what passes them by. Projections are dotted, as in He 2015,
+    figure 3. notes: write name and note of each part beside it.
+    """
+    y, above = 0., None
+    for index, (name, note, blocks) in enumerate(parts):
+        top = y + 0.55
+        for layers, shortcut in blocks:
+            start = y + 0.5
+            for text in layers:
+                if above is not None:
+                    arrow(ax, (0, above), (0, y + 0.3))
+                box(ax, 0, y, text, width=2.5, height=0.6, size=9,
+                    colour='0.88' if has_weights(text) else 'white')
+                above = y - 0.3
+                y -= 1
+            if shortcut is not None:
+                y -= 0.67
+            if shortcut:
+                join = y + 0.95
+                arrow(ax, (0, above), (0, join + 0.15))
+                line = {'color': SHORTCUT, 'linewidth': 2,
+                        'linestyle': ':' if shortcut == 'projection' else '-'}
+                ax.plot([0, 1.6, 1.6, 0.2], [start, start, join, join], **line)
+                ax.plot([0], [join], marker='o', markersize=8, markerfacecolor='white',
+                        markeredgecolor='black', zorder=3)
+                ax.text(0, join, '+', ha='center', va='center_baseline', fontsize=9, zorder=4)
+                above = join - 0.13
+        ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
+        if notes:
+            ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
+                    ha='right', va='center', fontsize=9, linespacing=1.4)
+    ax.set(ylim=(y + 0.4, 0.9), xlim=(-5.2 if notes else -1.9, 2), title=title)
+
+
+def animate_backward(curves, alt):
+    """An animation, for display in a notebook: gradient norms appear from the last layer back.
+
+    curves: {label: (line style, norms)}, the norms of equally many layers, first layer first.
+    alt: what the animation shows, in words. Needs no kernel afterwards.
+    """
+    fig, ax = plt.subplots(figsize=(6.4, 3.4), dpi=80)
+    depth = max(len(norms) for _, norms in curves.values())
+    lines = {label: ax.semilogy([], [], label=label, marker='o', markersize=3, **style)[0]
+             for label, (style, _) in curves.items()}
+    heads = {label: ax.plot([], [], marker='o', markersize=9, color=style['color'])[0]
+             for label, (style, _) in curves.items()}
+    everything = np.concatenate([norms for _, norms in curves.values()])
+    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 2),
+           xlabel='convolution (the gradient comes from the right)', ylabel='gradient norm')
+    ax.legend()
+
+    def frame(number):
+        first = max(0, depth - 1 - 2 * number)
+        for label, (_, norms) in curves.items():
+            lines[label].set_data(range(first + 1, depth + 1), norms[first:])
+            heads[label].set_data([first + 1], [norms[first]])
+
+    frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'backward.gif')
+        FuncAnimation(fig, frame, frames, interval=120).save(path, PillowWriter(fps=8))
+        data = base64.b64encode(path.read_bytes()).decode()
+    plt.close(fig)
+    return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
