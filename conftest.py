@@ -1,5 +1,6 @@
 """Settings of every test run, those of the notebooks under nbval included."""
 import os
+import signal
 import socket
 
 import pytest
@@ -10,6 +11,11 @@ from tools.notebook import prepare
 prepare(os.environ)  # which kernels inherit; before Matplotlib, which reads it once
 
 import matplotlib  # noqa: E402
+
+# A shell that runs the tests in the background, or under nohup, has told them and their children to
+# ignore these signals, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No windows. Not by MPLBACKEND, which kernels would inherit in place of their own backend.
 matplotlib.use('Agg')

@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from rules import ROOT
@@ -78,7 +79,8 @@ def test_make_uses_the_gpu_once_one_has_worked(tmp_path, ready, used):
     for name in ('requirements', 'tools'):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / '.venv-gpu').mkdir()
-    (tmp_path / ready).mkdir(exist_ok=True)
+    (tmp_path / ready / 'bin').mkdir(parents=True)
+    (tmp_path / ready / 'bin' / 'python').symlink_to(sys.executable)
     (tmp_path / ready / 'installed').touch()
     done = subprocess.run(['make', '--no-print-directory', '-n', 'run'], cwd=tmp_path,
                           capture_output=True, text=True)
