@@ -26,11 +26,12 @@ def canvas(width, height, columns=1):
     return list(axes[0])
 
 
-def box(ax, x, y, text, width=2., height=0.62, colour='white', size=10):
-    """A box with rounded corners around (x, y); layers with weights are grey."""
+def box(ax, x, y, text, width=2., height=0.62, size=10):
+    """A box with rounded corners around (x, y), grey if there are weights in it."""
+    white = not any(name in text for name in ('conv', 'dense', 'F_'))
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
-                                boxstyle='round,pad=0,rounding_size=0.12', facecolor=colour,
-                                edgecolor='black', linewidth=1))
+                                boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
+                                facecolor='white' if white else '0.88', linewidth=1))
     ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
 
 
@@ -38,21 +39,17 @@ def arrow(ax, start, end, **style):
     ax.annotate('', end, start, arrowprops={**ARROW, **style}, zorder=2)
 
 
-def plus(ax, x, y):
+def plus(ax, x, y, circle=15, size=14):
     """The addition: a circle with a plus."""
-    ax.plot([x], [y], marker='o', markersize=15, markerfacecolor='white', markeredgecolor='black',
-            zorder=3)
-    ax.text(x, y, '+', ha='center', va='center_baseline', fontsize=14, zorder=4)
+    ax.plot([x], [y], marker='o', markersize=circle, markerfacecolor='white',
+            markeredgecolor='black', zorder=3)
+    ax.text(x, y, '+', ha='center', va='center_baseline', fontsize=size, zorder=4)
 
 
-def brace(ax, x, low, high, text):
+def bracket(ax, x, low, high, text):
     """A square bracket to the left of what stands between `low` and `high`, with its name."""
     ax.plot([x + 0.15, x, x, x + 0.15], [low, low, high, high], color='black', linewidth=1)
     ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
-
-
-def has_weights(name):
-    return 'conv' in name or 'dense' in name
 
 
 def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
@@ -70,7 +67,7 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
         if name == '+':
             plus(ax, 0, -row)
         else:
-            box(ax, 0, -row, name, colour='0.88' if has_weights(name) else 'white')
+            box(ax, 0, -row, name)
     arrow(ax, (0, above), (0, -len(names) - 0.8))
     if shortcut is not None:
         end = len(layers) + 1
@@ -78,7 +75,7 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
         ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
         arrow(ax, (1.5, -end), (0.24, -end), **line)
         ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
-        brace(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
+        bracket(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
     ax.set(xlim=(-2.4, 2.9), ylim=(-len(names) - 1, 1), title=title)
 
 
@@ -122,7 +119,7 @@ def draw_paths():
     ax.text(0, top, '$x$', ha='center', va='center', fontsize=13)
     arrow(ax, (0.3, top), (8.3, top))
     for number, x in enumerate(xs, start=1):
-        box(ax, x, top, f'$F_{number}$', width=0.9, height=0.9, colour='0.88', size=11)
+        box(ax, x, top, f'$F_{number}$', width=0.9, height=0.9, size=11)
         ax.plot([x - 0.75, x - 0.75, x + 0.75], [top, top + 0.95, top + 0.95], **line)
         arrow(ax, (x + 0.75, top + 0.95), (x + 0.75, top + 0.2), **line)
         ax.text(x + 0.75, top, '+', ha='center', va='center_baseline', fontsize=12, zorder=5,
@@ -136,7 +133,7 @@ def draw_paths():
         arrow(ax, (7.8, y), (8.3, y))
         for number, x in enumerate(xs, start=1):
             if choice[number - 1]:
-                box(ax, x, y, f'$F_{number}$', width=0.9, height=0.7, colour='0.88', size=11)
+                box(ax, x, y, f'$F_{number}$', width=0.9, height=0.7, size=11)
     for y, text in ((8.2, '1 path through none'), (6.2, '3 through one'), (3.2, '3 through two'),
                     (1.2, '1 through all')):
         ax.text(8.6, y, text, va='center', fontsize=10)
@@ -161,8 +158,7 @@ def draw_net(ax, parts, title='', notes=True):
             for text in layers:
                 if above is not None:
                     arrow(ax, (0, above), (0, y + 0.3))
-                box(ax, 0, y, text, width=2.5, height=0.6, size=9,
-                    colour='0.88' if has_weights(text) else 'white')
+                box(ax, 0, y, text, width=2.5, height=0.6, size=9)
                 above = y - 0.3
                 y -= 1
             if shortcut is not None:
@@ -173,9 +169,7 @@ def draw_net(ax, parts, title='', notes=True):
                 line = {'color': SHORTCUT, 'linewidth': 2,
                         'linestyle': ':' if shortcut == 'projection' else '-'}
                 ax.plot([0, 1.6, 1.6, 0.2], [start, start, join, join], **line)
-                ax.plot([0], [join], marker='o', markersize=8, markerfacecolor='white',
-                        markeredgecolor='black', zorder=3)
-                ax.text(0, join, '+', ha='center', va='center_baseline', fontsize=9, zorder=4)
+                plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
         if notes:

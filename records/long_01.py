@@ -8,17 +8,13 @@ finished is kept: a second call goes on.
     OMP_NUM_THREADS=1 .venv/bin/python -m records.long_01
 """
 import itertools
-import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
-from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
 from mxnet import gluon
 from mxnet.lr_scheduler import CosineScheduler
 
-from tools.record import take_no_arguments, write
+from tools.record import take_no_arguments, write_jobs
 
 SEEDS = (0, 1, 2)
 EPOCHS = 10
@@ -27,7 +23,7 @@ RECIPE = {'resize': 14, 'batch_size': 128, 'learning_rate': 0.1, 'momentum': 0.9
 
 
 def train(kind, depth, seed):
-    """The history of one net: loss and accuracies of each epoch, training first, then test."""
+    """The history of one net."""
     from resnet import PlainBlock, ShortcutBlock, cifar_net
 
     train_data, test_data = utils.load_data_fashion_mnist(RECIPE['batch_size'], RECIPE['resize'])
@@ -39,30 +35,15 @@ def train(kind, depth, seed):
     trainer = gluon.Trainer(net.collect_params(), 'sgd',
                             {'lr_scheduler': schedule, 'momentum': RECIPE['momentum'],
                              'wd': RECIPE['wd']})
-    history = utils.train(train_data, test_data, net, gluon.loss.SoftmaxCrossEntropyLoss(),
-                          trainer, utils.try_gpu(), EPOCHS)
-    return [{key: row[key] for key in ('step', 'loss', 'train_acc', 'test_acc')}
-            for row in history]
+    return utils.train(train_data, test_data, net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer,
+                       utils.try_gpu(), EPOCHS)
 
 
 def main():
     take_no_arguments(__doc__)
-    path = Path(__file__).with_suffix('.json')
-    runs = json.loads(path.read_text())['runs'] if path.exists() else {}
     jobs = {f'{kind}-{depth}, seed {seed}': (kind, depth, seed)
             for seed, depth, kind in itertools.product(SEEDS, (56, 20), ('plain', 'ResNet'))}
-
-    def keep():
-        write(__file__, epochs=EPOCHS, recipe=RECIPE, seeds=SEEDS,
-              runs={name: runs[name] for name in jobs if name in runs})
-
-    with ProcessPoolExecutor(2, get_context('spawn')) as pool:
-        futures = {pool.submit(train, *job): name for name, job in jobs.items()
-                   if name not in runs}
-        for future in as_completed(futures):
-            runs[futures[future]] = future.result()
-            keep()
-    keep()
+    write_jobs(__file__, train, jobs, epochs=EPOCHS, recipe=RECIPE, seeds=SEEDS)
 
 
 if __name__ == '__main__':

@@ -9,10 +9,6 @@ cores, which share the nets.
 """
 import functools
 import itertools
-import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
-from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
@@ -20,7 +16,7 @@ from mxnet import gluon, nd
 
 from resnet import PlainBlock, ShortcutBlock, cifar_net
 from tools.notebook import notebook_names
-from tools.record import take_no_arguments, write
+from tools.record import take_no_arguments, write_jobs
 
 SEEDS = (0, 1, 2)
 
@@ -96,23 +92,13 @@ def train(name, seed):
     net(batch[0].as_in_context(utils.try_gpu()))  # the shapes of the parameters are known now
     if prepare:
         prepare(net, batch)
-    history = utils.fit(net, train_data, test_data, learning_rate=learning_rate)
-    return [{key: row[key] for key in ('step', 'loss', 'train_acc', 'test_acc')}
-            for row in history]
+    return utils.fit(net, train_data, test_data, learning_rate=learning_rate)
 
 
 def main():
     take_no_arguments(__doc__)
-    path = Path(__file__).with_suffix('.json')
-    runs = json.loads(path.read_text())['runs'] if path.exists() else {}
     jobs = {f'{name}, seed {seed}': (name, seed) for seed, name in itertools.product(SEEDS, NETS)}
-    with ProcessPoolExecutor(2, get_context('spawn')) as pool:
-        futures = {pool.submit(train, *job): key for key, job in jobs.items() if key not in runs}
-        for future in as_completed(futures):
-            runs[futures[future]] = history = future.result()
-            print(f'{futures[future]}: {utils.final_errors(history)}', flush=True)
-            write(__file__, depth=56, seeds=SEEDS,
-                  runs={key: runs[key] for key in jobs if key in runs})
+    write_jobs(__file__, train, jobs, depth=56, seeds=SEEDS)
 
 
 if __name__ == '__main__':

@@ -1,9 +1,27 @@
-"""Files that are written whole or not at all, and folders that one process has for itself."""
+"""Files: written whole or not at all, in folders for one process alone, and which are a user's."""
 import fcntl
 import os
 import tempfile
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+# What systems leave in folders without being asked, in small letters: bins, thumbnails (which
+# would be the same picture once more), snapshots, volume information. All names with a dot in
+# front, such as .DS_Store, ._a.jpg and .Trash-1000, are hidden.
+LEFT_BY_SYSTEMS = [
+    '.*', 'lost+found', 'lost.dir', '__pycache__',
+    # Windows
+    'thumbs.db', 'ehthumbs*.db', 'desktop.ini', '$recycle.bin', 'recycler',
+    'system volume information', 'found.[0-9][0-9][0-9]',
+    # Mac
+    '__macosx', 'icon\r', 'network trash folder', 'temporary items', 'thevolumesettingsfolder',
+    'desktop db', 'desktop df',
+    # NAS: Synology, QNAP and others
+    '@eadir', '@tmp', '@recycle', '@recently-snapshot', '@sharebin', '@transcode', '*@syno*',
+    'syno*_thumb_*', 'synoindex_media_info', '#recycle', '#snapshot', 'network recycle bin*',
+    'aquota.*',
+]
 
 
 @contextmanager
@@ -51,6 +69,11 @@ def locked(folder):
         yield
     finally:
         os.close(number)
+
+
+def is_ignored(name):
+    """Whether a file or folder of this name was not put there by the user."""
+    return any(fnmatchcase(name.lower(), pattern) for pattern in LEFT_BY_SYSTEMS)
 
 
 def _umask():

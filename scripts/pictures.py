@@ -9,7 +9,6 @@ import struct
 import unicodedata
 import warnings
 import zlib
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import utils  # before mxnet, for its threads
@@ -17,22 +16,8 @@ import utils  # before mxnet, for its threads
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# What systems leave in folders without being asked, in small letters: bins, thumbnails (which
-# would be the same picture once more), snapshots, volume information. All names with a dot in
-# front, such as .DS_Store, ._a.jpg and .Trash-1000, are hidden.
-LEFT_BY_SYSTEMS = [
-    '.*', 'lost+found', 'lost.dir', '__pycache__',
-    # Windows
-    'thumbs.db', 'ehthumbs*.db', 'desktop.ini', '$recycle.bin', 'recycler',
-    'system volume information', 'found.[0-9][0-9][0-9]',
-    # Mac
-    '__macosx', 'icon\r', 'network trash folder', 'temporary items', 'thevolumesettingsfolder',
-    'desktop db', 'desktop df',
-    # NAS: Synology, QNAP and others
-    '@eadir', '@tmp', '@recycle', '@recently-snapshot', '@sharebin', '@transcode', '*@syno*',
-    'syno*_thumb_*', 'synoindex_media_info', '#recycle', '#snapshot', 'network recycle bin*',
-    'aquota.*',
-]
+from files import is_ignored
+
 # What Pillow may take a file for, whatever its name says: of its other formats nobody has
 # photographs, and one, EPS, would start a program.
 FORMATS = ['JPEG', 'PNG', 'GIF', 'BMP', 'TIFF', 'WEBP', 'AVIF', 'JPEG2000', 'PPM', 'ICO', 'ICNS',
@@ -51,11 +36,6 @@ def order(name):
     An é may be stored as one character or, on a Mac, as two: both sort, and count, as one name.
     """
     return unicodedata.normalize('NFC', str(name)), str(name)
-
-
-def is_ignored(name):
-    """Whether a file or folder of this name was not put there by the user."""
-    return any(fnmatchcase(name.lower(), pattern) for pattern in LEFT_BY_SYSTEMS)
 
 
 # ---------------------------------------------------------------------------------------------

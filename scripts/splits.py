@@ -9,7 +9,8 @@ from pathlib import Path
 
 import utils  # before mxnet, for its threads
 
-from pictures import class_folders, find_classes, find_files, is_ignored, one_line, read_picture
+from files import is_ignored
+from pictures import class_folders, find_classes, find_files, one_line, read_picture
 
 
 @dataclass

@@ -21,6 +21,7 @@ from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, WIDGET_VIEW, code_ce
 MAX_BYTES = 1_500_000
 MAX_CODE_LINES, MAX_DEFINITION_LINES = 15, 40
 MACHINE_PATH = re.compile(r'(?<![\w./])/(?:work|root|home|tmp)\b|[A-Z]:\\+Users|site-packages')
+REWRITTEN = '04'  # before this notebook all have predictions and hints; the others follow
 # A prediction asked for, or a folded answer to it.
 STEPS = re.compile(r'(?:\*\*(P)redict\.\*\*|<summary>(A)nswer</summary>)')
 ARXIV = re.compile(r'\b\d{4}\.\d{4,5}\b')
@@ -319,7 +320,7 @@ def rule_exercises_and_references(nb, path):
 
 def rule_predict_then_run(nb, path):
     """Three times or more the reader commits to an answer; it is folded behind the output."""
-    if path.name >= '04':  # not yet rewritten
+    if path.name >= REWRITTEN:
         return
     steps = ''
     for cell in nb.cells:
@@ -334,7 +335,7 @@ def rule_predict_then_run(nb, path):
 
 def rule_hints(nb, path):
     """An exercise is graded in an assignment, or has a folded hint with what to expect."""
-    if path.name >= '04' or (part := section(nb, 'Exercises')) is None:
+    if path.name >= REWRITTEN or (part := section(nb, 'Exercises')) is None:
         return
     for item in part.find_all('li'):
         if not item.find('details') and 'assignments/release' not in str(item):

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from nbgrader.nbgraderformat import MetadataValidator
 
-from scripts.pictures import is_ignored
+from scripts.files import is_ignored
 from tools.course import ASSIGNMENT, COURSE, known_notebooks, only
 from tools.submissions import find_students, read_cells, read_submission, rebuild
 

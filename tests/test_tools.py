@@ -1,4 +1,7 @@
 """tools/run_notebooks.py and tools/notebook.py on tiny notebooks."""
+import json
+import os
+import subprocess
 import sys
 
 import nbformat
@@ -7,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_env import FOREIGN
 
 from tools import front_picture, notebook, run_notebooks
-from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells, read
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, code_cells, read
 
 
 @pytest.fixture
@@ -202,3 +205,40 @@ def test_help_and_unknown_arguments_take_no_picture(monkeypatch, argument, statu
     with pytest.raises(SystemExit) as end:
         front_picture.main([argument])
     assert end.value.code == status
+
+
+JOBS = """
+from pathlib import Path
+
+from tools.record import write_jobs
+
+
+def train(accuracy):
+    print('trained', accuracy, flush=True)
+    return [{'step': 1, 'loss': 1., 'train_acc': accuracy, 'test_acc': accuracy, 'time': 1.}]
+
+
+if __name__ == '__main__':
+    jobs = {'low': (0.1,), 'high': (0.9,)}
+    write_jobs(Path(__file__), train, jobs, epochs=1)
+"""
+
+
+def test_a_record_of_jobs_goes_on_with_what_is_missing(tmp_path):
+    script, record = tmp_path / 'jobs.py', tmp_path / 'jobs.json'
+    script.write_text(JOBS)
+
+    def run():
+        env = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+        return subprocess.run([sys.executable, script], env=env, capture_output=True, text=True,
+                              check=True).stdout
+
+    assert 'low: training error 90 %, test error 90 %' in run()
+    first = json.loads(record.read_text())
+    assert first['epochs'] == 1 and list(first['runs']) == ['low', 'high']
+    row = {'step': 1, 'loss': 1., 'train_acc': 0.9, 'test_acc': 0.9}
+    assert first['runs']['high'] == [row]
+    del first['runs']['high']
+    record.write_text(json.dumps(first))
+    assert 'trained 0.1' not in run()
+    assert list(json.loads(record.read_text())['runs']) == ['low', 'high']

@@ -4,7 +4,11 @@ import datetime
 import json
 import os
 import platform
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
+
+import utils  # before mxnet, for its threads
 
 import mxnet as mx
 
@@ -45,3 +49,23 @@ def write(script, name=None, command=None, versions=None, **results):
         file.write(json.dumps(record, indent=2) + '\n')
     print(f'wrote {path.parent.name}/{path.name}')
     return record
+
+
+def write_jobs(script, train, jobs, **results):
+    """Write `results` and `runs`, {name of the job: history}, of jobs that two processes share.
+
+    train: a function of `script`, called with the arguments in jobs, {name: arguments}; it returns
+    a history of utils.train. Each run is written as soon as it is finished, and a second call
+    trains only what is missing.
+    """
+    path = Path(script).with_suffix('.json')
+    runs = json.loads(path.read_text())['runs'] if path.exists() else {}
+    with ProcessPoolExecutor(2, get_context('spawn')) as pool:
+        futures = {pool.submit(train, *job): name for name, job in jobs.items()
+                   if name not in runs}
+        for future in as_completed(futures):
+            history, name = future.result(), futures[future]
+            print(f'{name}: {utils.final_errors(history)}', flush=True)
+            runs[name] = [{key: row[key] for key in ('step', 'loss', 'train_acc', 'test_acc')}
+                          for row in history]
+            write(script, **results, runs={name: runs[name] for name in jobs if name in runs})

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
-from scripts.pictures import is_ignored
+from scripts.files import is_ignored
 
 LARGEST = 100_000_000  # bytes of a notebook that is read
 LINK = 'a link; only what lies in the folder itself is graded'
