@@ -10,7 +10,7 @@ import numpy as np
 from IPython.display import HTML
 from matplotlib import pyplot as plt
 from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
 # Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
 # utils.RESIDUAL).
@@ -208,3 +208,59 @@ def animate_backward(curves, alt):
         data = base64.b64encode(path.read_bytes()).decode()
     plt.close(fig)
     return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
+
+
+def draw_depths(nets):
+    """Draw nets as rows of blocks along an axis of layers, each stage in a shade of its own.
+
+    nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 3.6))
+    shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
+    for row, (layers, stages) in enumerate(nets.values()):
+        first = 1
+        for shade, blocks in zip(shades, stages, strict=True):
+            behind = first + layers * blocks
+            ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
+            ax.text((first + behind) / 2, row - 0.34, blocks, ha='center', fontsize=9)
+            first = behind
+        ax.barh([row, row], 1, 0.5, [0, first], color='black')
+    handles = [Rectangle((0, 0), 1, 1, facecolor=shade, **edge) for shade in (*shades, 'black')]
+    ax.legend(handles, [*(f'stage {n}' for n in range(1, 5)), 'stem, head'], loc='upper right')
+    ax.set(xlabel='layers with weights', xlim=(-1, 155), ylim=(len(nets) - 0.5, -0.75),
+           xticks=[2 + layers * sum(stages) for layers, stages in nets.values()])
+    ax.set_yticks(range(len(nets)), nets)
+    ax.grid(False)
+
+
+def draw_channels(ax, convolutions, title=''):
+    """Draw a residual block on `ax` from top to bottom, each tensor as wide as it has channels.
+
+    convolutions: those of the branch, [(side of the kernel, channels in, channels out)].
+    """
+    y, line = 0., {'color': SHORTCUT, 'linewidth': 2.2}
+
+    def tensor(channels):
+        half = channels / 256
+        ax.plot([-half, half], [y, y], color='black', linewidth=2.5, solid_capstyle='butt')
+        ax.text(-half - 0.1, y, channels, ha='right', va='center', fontsize=10)
+        return half
+
+    above = wide = tensor(convolutions[0][1])
+    for number, (side, _, after) in enumerate(convolutions, start=1):
+        below = after / 256
+        corners = (-above, y - 0.15), (above, y - 0.15), (below, y - 1), (-below, y - 1)
+        ax.add_patch(Polygon(corners, facecolor='0.88', edgecolor='black', linewidth=1))
+        ax.text(0, y - 0.58, f'{side}×{side}\nconv', ha='center', va='center', fontsize=9)
+        ax.text(0, y - 1.2, 'BN' if number == len(convolutions) else 'BN, ReLU', ha='center',
+                va='center', fontsize=9)
+        y -= 1.4
+        above = tensor(after)
+    arrow(ax, (0, y - 0.05), (0, y - 0.3))
+    plus(ax, 0, y - 0.52)
+    ax.plot([wide, 1.4, 1.4], [0, 0, y - 0.52], **line)
+    arrow(ax, (1.4, y - 0.52), (0.2, y - 0.52), **line)
+    arrow(ax, (0, y - 0.74), (0, y - 1))
+    ax.text(0, y - 1.2, 'ReLU', ha='center', va='center', fontsize=9)
+    ax.set(xlim=(-1.75, 1.5), ylim=(-5.6, 0.3))
+    ax.set_title(title, fontsize=10)

@@ -21,7 +21,7 @@ from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, WIDGET_VIEW, code_ce
 MAX_BYTES = 1_500_000
 MAX_CODE_LINES, MAX_DEFINITION_LINES = 15, 40
 MACHINE_PATH = re.compile(r'(?<![\w./])/(?:work|root|home|tmp)\b|[A-Z]:\\+Users|site-packages')
-REWRITTEN = '04'  # before this notebook all have predictions and hints; the others follow
+REWRITTEN = '05'  # before this notebook all have predictions and hints; the others follow
 # A prediction asked for, or a folded answer to it.
 STEPS = re.compile(r'(?:\*\*(P)redict\.\*\*|<summary>(A)nswer</summary>)')
 ARXIV = re.compile(r'\b\d{4}\.\d{4,5}\b')
