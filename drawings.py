@@ -18,17 +18,17 @@ SHORTCUT = '#0072b2'
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
 
 
-def canvas(width, height, columns=1):
-    """A figure of one row of empty axes; width and height in inches. Returns the axes, a list."""
-    fig, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False)
-    for ax in axes[0]:
+def canvas(width, height, columns=1, rows=1):
+    """A figure of empty axes; width and height in inches. Returns the axes, a list, row by row."""
+    _, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    for ax in axes.flat:
         ax.axis('off')
-    return list(axes[0])
+    return list(axes.flat)
 
 
 def box(ax, x, y, text, width=2., height=0.62, size=10):
     """A box with rounded corners around (x, y), grey if there are weights in it."""
-    white = not any(name in text for name in ('conv', 'dense', 'F_'))
+    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
                                 facecolor='white' if white else '0.88', linewidth=1))
@@ -77,6 +77,26 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
         ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
         bracket(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
     ax.set(xlim=(-2.4, 2.9), ylim=(-len(names) - 1, 1), title=title)
+
+
+def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
+    """Draw on `ax` what x meets on its two ways to the addition, from top to bottom.
+
+    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing.
+    """
+    line = {'color': SHORTCUT, 'linewidth': 2.2}
+    ax.text(-1.1, 0.35, '$x$', ha='center', va='center', fontsize=12)
+    arrow(ax, (-1.1, 0.1), (-1.1, -2.75))
+    box(ax, -1.1, -0.95, '2 conv: $f$', width=1.9)
+    ax.plot([-1.1, 1.1, 1.1], [-0.2, -0.2, -3], **line)
+    arrow(ax, (1.1, -3), (-0.85, -3), **line)
+    for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
+        if text:
+            box(ax, x, -2, text, width=1.9, height=0.4 + 0.4 * len(text.splitlines()))
+    plus(ax, -1.1, -3)
+    arrow(ax, (-1.1, -3.25), (-1.1, -3.75))
+    ax.set(xlim=(-2.2, 2.2), ylim=(-3.8, 0.6))
+    ax.set_title(title, fontsize=10)
 
 
 def draw_option_a():
@@ -264,3 +284,76 @@ def draw_channels(ax, convolutions, title=''):
     ax.text(0, y - 1.2, 'ReLU', ha='center', va='center', fontsize=9)
     ax.set(xlim=(-1.75, 1.5), ylim=(-5.6, 0.3))
     ax.set_title(title, fontsize=10)
+
+
+def draw_module(ax, branches, behind=()):
+    """Draw an Inception module on `ax` from top to bottom: branches of boxes, then `behind`.
+
+    branches: for each the names of its one or two layers. behind: what follows the concatenation;
+    at a '+' a shortcut from x arrives.
+    """
+    ax.text(0, 0.5, '$x$', ha='center', va='center', fontsize=13)
+    for x, branch in zip(np.linspace(-4.2, 4.2, len(branches)), branches, strict=True):
+        ax.plot([0, x, x, 0], [0.2, -0.6, -3.2, -3.9], color='black', linewidth=1.2)
+        for y, text in zip((-1.9,) if len(branch) == 1 else (-1.3, -2.5), branch, strict=True):
+            box(ax, x, y, text, width=2.6, size=9)
+    box(ax, 0, -3.9, 'concat')
+    y = -3.9
+    for text in behind:
+        arrow(ax, (0, y - 0.31), (0, y - 0.82))
+        y -= 1.1
+        if text == '+':
+            line = {'color': SHORTCUT, 'linewidth': 2.2}
+            ax.plot([0.3, 5.9, 5.9], [0.5, 0.5, y], **line)
+            arrow(ax, (5.9, y), (0.3, y), **line)
+            plus(ax, 0, y)
+        else:
+            box(ax, 0, y, text, width=2.8)
+    arrow(ax, (0, y - 0.31), (0, y - 0.9))
+    ax.set(xlim=(-5.8, 6.1), ylim=(y - 1, 0.9))
+
+
+def draw_xception_steps():
+    """Draw how an Inception module turns into a separable convolution, in four panels."""
+    steps = {'1  three branches': ((3, '1×1'), (3, '3×3')),
+             '2  one 1×1, three segments': ((1, '1×1'), (3, '3×3')),
+             '3  a segment for each channel': ((1, '1×1'), (6, '3×3')),
+             '4  the other way round': ((6, '3×3'), (1, '1×1'))}
+
+    def channels(ax, y):
+        for x in range(6):
+            ax.add_patch(Rectangle((x - 2.85, y - 0.2), 0.7, 0.4, facecolor='white',
+                                   edgecolor='black', linewidth=1, zorder=3))
+
+    for ax, (title, rows) in zip(canvas(6.4, 5.4, 2, rows=2), steps.items(), strict=True):
+        channels(ax, 0)
+        for level, (parts, text) in enumerate(rows):
+            y, width = -1.25 - 2 * level, 6 / parts
+            for x in np.linspace(width / 2 - 3, 3 - width / 2, parts):
+                sees_all = text == '1×1'
+                arrow(ax, (0 if sees_all else x, y + 1.02), (x, y + 0.36))
+                box(ax, x, y, f'{text} conv' if parts < 6 else text, width=width - 0.2,
+                    height=0.7, size=9)
+                arrow(ax, (x, y - 0.36), (x, y - 0.76))
+            channels(ax, y - 1)
+        ax.set(xlim=(-3.2, 3.2), ylim=(-4.6, 0.4))
+        ax.set_title(title, fontsize=10)
+
+
+def draw_servers_and_ring(workers=4):
+    """Draw, side by side, workers around a parameter server, and workers in a ring."""
+    left, right = canvas(6.4, 3.6, columns=2)
+    angles = np.pi / 2 - 2 * np.pi * np.arange(workers) / workers
+    places = 2.9 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    box(left, 0, 0, 'server', width=1.5, height=0.8)
+    for rank, (place, following) in enumerate(zip(places, np.roll(places, -1, axis=0),
+                                                  strict=True)):
+        side = 0.07 * np.array([-place[1], place[0]])  # to the left of the way to the server
+        arrow(left, 0.66 * place + side, 0.32 * place + side)
+        arrow(left, 0.32 * place - side, 0.66 * place - side, linestyle='--')
+        way = following - place
+        arrow(right, place + 0.3 * way, place + 0.7 * way)
+        for ax in (left, right):
+            box(ax, *place, f'worker {rank}', width=1.7)
+    for ax, title in ((left, 'parameter server'), (right, 'ring all-reduce')):
+        ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)

@@ -73,3 +73,45 @@ def test_animation_shows_all_layers_at_its_end_and_says_so_in_words():
     data = base64.b64decode(re.search('base64,([^"]*)', shown).group(1))
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.n_frames >= 5 and len(data) < 300_000
+
+
+def test_shortcut_has_a_box_for_what_it_meets():
+    ax, = drawings.canvas(3, 3)
+    drawings.draw_shortcut(ax, '× g', title='T')
+    assert '× g' in texts(ax) and texts(ax).count('+') == 1 and ax.get_title() == 'T'
+
+
+def test_depths_have_as_many_boxes_as_blocks():
+    drawings.draw_depths({'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))})
+    ax = plt.gca()
+    assert len(ax.patches) == (8 + 2) + (16 + 2)
+    assert list(ax.get_xticks()) == [18, 50]
+
+
+def test_channels_have_a_convolution_for_each_layer():
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_channels(ax, [(1, 256, 64), (3, 64, 64), (1, 64, 256)])
+    assert [text for text in texts(ax) if 'conv' in text] == ['1×1\nconv', '3×3\nconv', '1×1\nconv']
+    assert [text for text in texts(ax) if text.isdigit()] == ['256', '64', '64', '256']
+
+
+@pytest.mark.parametrize('behind, shortcuts', [((), 0), (('c', '+', 'ReLU'), 1)])
+def test_module_has_its_branches_and_what_follows(behind, shortcuts):
+    ax, = drawings.canvas(6, 5)
+    drawings.draw_module(ax, (('a',), ('b', 'd')), behind)
+    assert texts(ax) == ['$x$', 'a', 'b', 'd', 'concat', *behind]
+    assert sum(line.get_color() == drawings.SHORTCUT for line in ax.lines) == shortcuts
+
+
+def test_four_steps_from_inception_to_a_separable_convolution():
+    drawings.draw_xception_steps()
+    counts = [[sum(text.startswith(kind) for text in texts(ax)) for kind in ('1×1', '3×3')]
+              for ax in plt.gcf().axes]
+    assert counts == [[3, 3], [1, 3], [1, 6], [1, 6]]
+
+
+def test_servers_and_ring_have_all_workers_and_one_server():
+    drawings.draw_servers_and_ring(5)
+    left, right = plt.gcf().axes
+    assert texts(right) == [f'worker {rank}' for rank in range(5)]
+    assert sorted(texts(left)) == ['server', *texts(right)]

@@ -1,4 +1,4 @@
-"""What notebook 08 defines: Inception, separable convolutions, and six nets on one budget."""
+"""What notebook 08 defines: Inception, separable convolutions, and seven nets on one budget."""
 import json
 
 import utils
@@ -11,7 +11,8 @@ from rules import ROOT
 
 from tools.notebook import notebook_names
 
-NETS = ('VGG', 'ResNet', 'Inception', 'Inception-ResNet', 'Xception', 'MobileNet')
+NETS = ('VGG', 'ResNet', 'Inception', 'Inception-ResNet', 'Xception', 'MobileNet',
+        'MobileNet + x')
 # The cells that it takes, by a line of each; none of them trains.
 CELLS = ('def conv(', 'def report(', 'def inception_3a(', 'def touched(', 'class Shortcut(',
          'def depthwise(', 'def vgg(', 'def xception(', 'def small_net(', 'budget = ')
@@ -99,7 +100,7 @@ def test_shortcut_projects_only_where_the_shape_changes(names, in_channels, stri
 
 
 @pytest.mark.parametrize('module', ['vgg', 'resnet', 'inception', 'inception_resnet', 'xception',
-                                    'mobilenet'])
+                                    'mobilenet', 'mobilenet_with_shortcut'])
 def test_module_shapes(names, module):
     x = nd.random.normal(shape=(2, 64, 14, 14))
     assert run(names[module](64, 64), x).shape == (2, 64, 14, 14)
@@ -124,9 +125,20 @@ def test_search_finds_the_nearest_widths(names):
         assert found == min(costs, key=lambda c: abs(c - budget))
 
 
-def test_record_has_four_seeds_of_every_net():
+def test_mobilenet_with_shortcut_adds_before_the_last_relu(names):
+    module = names['mobilenet_with_shortcut'](64, 64)
+    x = nd.random.normal(shape=(2, 64, 7, 7))
+    out = run(module, x)
+    assert np.allclose(out.asnumpy(), nd.relu(x + module[0].body(x)).asnumpy())
+    assert module[0].body(x).min().asscalar() < 0, 'the branch can take something back'
+
+
+def test_record_has_every_rate_and_four_seeds_at_the_best():
     record = json.loads((ROOT / 'records' / 'seeds_08.json').read_text())
-    assert set(record['runs']) == set(record['images_a_second']) == set(NETS)
-    for runs in record['runs'].values():
-        seeds = [r['seed'] for r in runs if r['learning_rate'] == record['learning_rate']]
-        assert seeds == [0, 1, 2, 3]
+    runs, rates = record['runs'], record['rates']
+    for name in NETS:
+        best = max(rates, key=lambda rate: runs[f'{name}, learning rate {rate}, seed 0'][-1]
+                   ['train_acc'])
+        assert best == record['best_rates'][name]
+        assert all(f'{name}, learning rate {best}, seed {seed}' in runs for seed in range(4))
+    assert len(runs) == len(NETS) * (len(rates) + 3)

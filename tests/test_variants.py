@@ -232,12 +232,19 @@ def test_gradient_reaches_the_first_of_1001_layers():
     assert 0 < norm < 1e12
 
 
-def test_record_holds_every_variant_from_three_seeds():
+def test_record_holds_every_variant():
+    """Shortcuts at each rate once and at their best from three seeds; orders at both rates."""
     record = json.loads((ROOT / 'records' / 'seeds_06.json').read_text('utf-8'))
-    gates = [f'{gate} gate, b = 0' for gate in ('exclusive', 'shortcut-only')]
-    wanted = {f'{name}, learning rate 0.02' for name in [*SHORTCUTS, *gates, *ORDERS]}
-    wanted |= {f'{name}, learning rate 0.1' for name in ORDERS}
-    assert set(record['runs']) == wanted - {'original, learning rate 0.02'}  # it is 'identity'
-    for rows in record['runs'].values():
-        assert len(rows) == len(record['seeds']) == 3
-        assert all(0 <= row[key] <= 1 for row in rows for key in ('train_acc', 'test_acc'))
+    shortcuts = [*SHORTCUTS, *(f'{gate} gate, b = 0' for gate in ('exclusive', 'shortcut-only'))]
+    wanted = {(name, rate, 0) for name in shortcuts
+              for rate in record['rates'][name]}
+    wanted |= {(name, record['best_rates'][name], seed) for name in shortcuts for seed in (1, 2)}
+    wanted |= {('identity' if order == 'original' else order, rate, seed)
+               for order in ORDERS for rate in (0.02, 0.1) for seed in (0, 1, 2)}
+    assert set(record['runs']) == {f'{name}, learning rate {rate}, seed {seed}'
+                                   for name, rate, seed in wanted}
+    assert all(len(run) == 6 for run in record['runs'].values()), 'six epochs each'
+    for name, best in record['best_rates'].items():
+        accuracies = {rate: record['runs'][f'{name}, learning rate {rate}, seed 0'][-1]['train_acc']
+                      for rate in record['rates'][name]}
+        assert max(accuracies, key=accuracies.get) == best

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from scripts import commands
 from scripts.files import whole
+from tools import figures
 from tools import notebook as stored
 from tools.notebook import ROOT, code_cells
 
@@ -75,6 +76,7 @@ def execute(notebook, folder, name):
         tqdm(total=len(cells), desc=name, unit='cell', leave=False, disable=None) as bar,
         MemoryWatch(manager.provisioner.pid) as watch,
     ):
+        ask(client, figures.IN_KERNEL)
         for number, cell in enumerate(cells, start=1):
             try:
                 client.execute_cell(cell, notebook.cells.index(cell), execution_count=number)
@@ -128,17 +130,21 @@ def memory(process):
     return getattr(info, 'pss', info.uss) / 2**20
 
 
+def ask(client, code, **expressions):
+    """Runs code in the kernel that no cell shows; what it says to the expressions."""
+    request = client.kc.execute(
+        code, silent=True, user_expressions=expressions, reply=True, timeout=60
+    )
+    return run_sync(ensure_async)(request)['content']['user_expressions']
+
+
 def peak_memory(client):
     """The largest resident size that the kernel alone has had, in MB, between samples too."""
     if sys.platform == 'linux':  # where ru_maxrss would count the parent's memory before exec
         expression = "open('/proc/self/status').read().split('VmHWM:')[1].split()[0]"
     else:
         expression = "str(__import__('resource').getrusage(0).ru_maxrss / 1024)"
-    request = client.kc.execute(
-        '', silent=True, user_expressions={'peak': expression}, reply=True, timeout=60
-    )
-    reply = run_sync(ensure_async)(request)
-    kilobytes = reply['content']['user_expressions']['peak']['data']['text/plain']
+    kilobytes = ask(client, '', peak=expression)['peak']['data']['text/plain']
     return float(kilobytes.strip("'")) / 1024
 
 
@@ -193,12 +199,14 @@ def run(path, in_place, build):
         try:
             peak = f'{execute(notebook, path.parent, path.stem):.0f}'
         finally:
+            held = figures.take(notebook)
             stored.normalise(notebook)
         if in_place:
             if float(peak) > MAX_MB:
                 raise NotebookError(f'it took {peak} MB of memory; Binder wants at most {MAX_MB}')
             refuse_debris(notebook)
             stored.write(path, notebook)
+            figures.keep(path, held)
     except NotebookError as problem:
         error = problem
     if not in_place:
