@@ -239,6 +239,8 @@ def test_a_record_of_jobs_goes_on_with_what_is_missing(tmp_path):
     row = {'step': 1, 'loss': 1., 'train_acc': 0.9, 'test_acc': 0.9}
     assert first['runs']['high'] == [row]
     del first['runs']['high']
+    first['runs']['of another stage'], first['best'] = [row], 'low'
     record.write_text(json.dumps(first))
     assert 'trained 0.1' not in run()
-    assert list(json.loads(record.read_text())['runs']) == ['low', 'high']
+    second = json.loads(record.read_text())
+    assert list(second['runs']) == ['low', 'high', 'of another stage'] and second['best'] == 'low'

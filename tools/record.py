@@ -15,6 +15,9 @@ import mxnet as mx
 from scripts.files import whole
 
 
+HEADER = ('command', 'date', 'machine', 'versions')  # what `write` says of every record
+
+
 def processor():
     """The processor's name, as far as the system tells it."""
     info = Path('/proc/cpuinfo')  # not on macOS or Windows; on Arm without a model name
@@ -56,10 +59,14 @@ def write_jobs(script, train, jobs, **results):
 
     train: a function of `script`, called with the arguments in jobs, {name: arguments}; it returns
     a history of utils.train. Each run is written as soon as it is finished, and a second call
-    trains only what is missing.
+    trains only what is missing; what the record held besides stays.
     """
     path = Path(script).with_suffix('.json')
-    runs = json.loads(path.read_text())['runs'] if path.exists() else {}
+    record = json.loads(path.read_text()) if path.exists() else {'runs': {}}
+    runs = record.pop('runs')
+    for key in HEADER:
+        record.pop(key, None)
+    record.update(results)
     with ProcessPoolExecutor(2, get_context('spawn')) as pool:
         futures = {pool.submit(train, *job): name for name, job in jobs.items()
                    if name not in runs}
@@ -68,4 +75,5 @@ def write_jobs(script, train, jobs, **results):
             print(f'{name}: {utils.final_errors(history)}', flush=True)
             runs[name] = [{key: row[key] for key in ('step', 'loss', 'train_acc', 'test_acc')}
                           for row in history]
-            write(script, **results, runs={name: runs[name] for name in jobs if name in runs})
+            wanted = [name for name in jobs if name in runs]  # first, and in this order
+            write(script, **record, runs={name: runs[name] for name in [*wanted, *runs]})
