@@ -14,7 +14,6 @@ import mxnet as mx
 
 from scripts.files import whole
 
-
 HEADER = ('command', 'date', 'machine', 'versions')  # what `write` says of every record
 
 
