@@ -1,4 +1,4 @@
-"""Notebook 09 on a reader's own folder, with the one line changed that it says."""
+"""Notebook 09 on a reader's own folders, with the one line changed that it says."""
 import contextlib
 import os
 
@@ -11,45 +11,104 @@ import pytest
 from PIL import Image
 from rules import ROOT, code_cells
 
-LINE = 'source, size, grey = clothes, 28, True'
-EPOCHS = 'max(8, -(-6400 // len(train_set[0])))'
+LINE = 'source, size, grey = crockery, 64, False'
+EPOCHS = 'num_epochs = max(8, math.ceil(6000 / len(train_set[0])))'
 
 
-@pytest.fixture
-def own(tmp_path):
-    """Three classes of colour photographs, large and small, few; and a file that is none."""
+def draw_folder(folder, counts):
+    """A folder of colour photographs, large and small, few of each class; and a file that is none.
+
+    counts: {class: how many}. Returns the folder.
+    """
     random = np.random.RandomState(0)
-    for name, count in (('猫', 5), ('a dog', 9), ('cow', 2)):
-        (tmp_path / 'my pictures' / name).mkdir(parents=True)
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
         for i in range(count):
             pixels = random.randint(0, 256, (30 + 5 * i, 60, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / 'my pictures' / name / f'{i}.jpg')
-    (tmp_path / 'my pictures' / 'cow' / 'notes.txt').write_text('moo')
-    return tmp_path / 'my pictures'
+            Image.fromarray(pixels).save(folder / name / f'{i}.jpg')
+    (folder / name / 'notes.txt').write_text('moo')
+    return folder
 
 
 def listing(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
 
 
+@pytest.fixture
+def cells():
+    """The source of each code cell; two epochs only."""
+    nb = nbformat.read(ROOT / 'notebooks/09_your_own_images.ipynb', as_version=4)
+    sources = [cell.source.replace('%matplotlib inline', '') for cell in code_cells(nb)]
+    assert '\n'.join(sources).count(EPOCHS) == 1
+    return [source.replace(EPOCHS, 'num_epochs = 2') for source in sources]
+
+
+def line_cell(sources):
+    """The cell with the line to change."""
+    cell, = (source for source in sources if source.startswith(LINE))
+    return cell
+
+
 # A font without Chinese characters is no fault of ours.
 @pytest.mark.filterwarnings('ignore:Glyph')
-def test_runs_to_its_end_on_another_folder(own, capsys):
+def test_another_folder_and_another(tmp_path, capsys, cells):
+    """Every cell runs twice, one after the other; then the line changes once more."""
     utils.free_memory()
-    before, repository = listing(own), {path.name for path in ROOT.iterdir()}
-    cells = code_cells(nbformat.read(ROOT / 'notebooks/09_your_own_images.ipynb', as_version=4))
-    source = '\n'.join(cell.source for cell in cells).replace('%matplotlib inline', '')
-    assert source.count(LINE) == source.count(EPOCHS) == 1
-    source = source.replace(LINE, f'source, size, grey = pathlib.Path({str(own)!r}), 32, False')
-    names = {}
+    own = draw_folder(tmp_path / 'my pictures', {'猫': 5, 'a dog': 9, 'cow': 2})
+    other = draw_folder(tmp_path / 'grey ones', {'hot': 6, 'cold': 7})
+    before, repository = listing(tmp_path), {path.name for path in ROOT.iterdir()}
+    line, names = cells.index(line_cell(cells)), {}
     with contextlib.chdir(ROOT / 'notebooks'):
-        exec(source.replace(EPOCHS, '2'), names)
-    plt.close('all')
-    assert names['classes'] == ['a dog', 'cow', '猫']
-    assert names['val_set'][0].shape == (4, 32, 32, 3)  # 2, 1 and 1
+        cells[line] = f'source, size, grey = pathlib.Path({str(own)!r}), 32, False'
+        for source in cells:
+            exec(source, names)
+            exec(source, names)
+            plt.close('all')
+        assert names['classes'] == ['a dog', 'cow', '猫']
+        assert names['val_set'][0].shape == (4, 32, 32, 3)  # 2, 1 and 1
+        cells[line] = f'source, size, grey = pathlib.Path({str(other)!r}), 28, True'
+        for source in cells[line:]:
+            exec(source, names)
+            plt.close('all')
+    assert names['classes'] == ['cold', 'hot'] and names['val_set'][0].shape == (2, 28, 28, 1)
     printed = capsys.readouterr().out
-    assert 'left out: cow/notes.txt: not a picture' in printed
-    assert 'validation accuracy' in printed and '240 bags are called' in printed
-    assert listing(own) == before
+    assert printed.count('left out: cow/notes.txt: not a picture') == 2
+    assert printed.count('left out: cold/notes.txt: not a picture') == 1
+    assert printed.count('validation accuracy') == printed.count('100 shirts are called') == 3
+    assert listing(tmp_path) == before
     assert {path.name for path in ROOT.iterdir()} == repository
+    names['temporary'].cleanup()
     assert not os.path.exists(names['work'])
+
+
+def test_a_photograph_of_a_telephone(tmp_path, cells):
+    """A large lying one with its tag: the five files are those of the upright picture."""
+    folder = draw_folder(tmp_path / 'photographs', {'a': 2, 'b': 2})
+    pixels = np.zeros((3000, 4000, 3), dtype=np.uint8)
+    pixels[:, 2000:] = 255  # what is white is below, once upright
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in folder.glob('a/*.jpg'):
+        pixels[0, 0] += 1  # no two are equal
+        Image.fromarray(pixels).save(path, exif=exif)
+    names, stop = {}, next(i for i, cell in enumerate(cells) if cell.startswith('example ='))
+    with contextlib.chdir(ROOT / 'notebooks'):
+        for source in cells[:stop + 1]:
+            exec(source.replace(LINE, f'source, size, grey = pathlib.Path({str(folder)!r}), 32, 0'),
+                 names)
+    plt.close('all')
+    assert names['image'].height > names['image'].width
+    changed, options = names['changes']['as it is'](names['image'])
+    changed.save(names['file'], **options)
+    seen = names['pictures'].read_picture(names['file'], 32)
+    assert seen[:10].mean() < 10 and seen[-10:].mean() > 245
+
+
+@pytest.mark.parametrize(('lost', 'won', 'probability'), [
+    (0, 0, 1), (1, 1, 1), (0, 1, 1), (0, 6, 2 / 64), (10, 0, 2 / 1024), (1, 9, 22 / 1024),
+    (5000, 5000, 1)])
+def test_by_chance(cells, lost, won, probability):
+    names = {}
+    cell, = (cell for cell in cells if cell.startswith('def by_chance'))
+    exec('import math\n' + cell, names)
+    assert names['by_chance'](lost, won) == pytest.approx(probability)
