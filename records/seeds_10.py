@@ -1,72 +1,89 @@
 """Notebook 10's comparison, with its own cells: three seeds, four learning rates, two choices.
 
-For each choice of six old classes a net is pretrained from each seed. Then every method learns
-the four new classes from 10, 50 and 200 images a class at each learning rate; the rate whose mean
-over the seeds is best on held-out images is also run for the other choice of classes and, from
-scratch and frozen, for four times as many steps. The other ways to freeze run at frozen's rate
-only. About fifteen minutes on one core.
+From each seed, for each choice of six old classes, a net is pretrained. Then every method learns
+the four new classes from 10, 50 and 200 images a class at each learning rate. At the rate whose
+mean over the seeds is best on held-out images it also learns the other choice of classes, with
+four times the steps, and without flips or without augmentation and weight decay; the other ways
+to freeze take frozen's rate. What is finished is kept: a second call goes on. Fifteen minutes on
+two cores, which share the runs.
 
-    .venv/bin/python -m records.seeds_10
+A run has two rows, the second with the test images' accuracy in place of the held-out ones'.
+
+    OMP_NUM_THREADS=1 .venv/bin/python -m records.seeds_10
 """
 import contextlib
+import functools
 import itertools
-import time
+import json
+from pathlib import Path
 
-import utils  # before mxnet, for its threads
-
-import numpy as np
+import utils  # noqa: F401  before mxnet, for its threads
 
 from tools.notebook import notebook_names
-from tools.record import take_no_arguments, write
+from tools.record import take_no_arguments, write_jobs
 
 # The cells that it takes, by a line of each.
-CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def new_net(', 'def train_steps(',
-         'def learn(')
-SEEDS, RATES, STEPS = (0, 1, 2), (0.01, 0.03, 0.1, 0.3), 200
-BN_METHODS = ('frozen by the trainer', 'frozen by grad_req')  # for the first choice only
-LONGER_METHODS = ('from scratch', 'frozen')  # also with four times the steps
+CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def augmented(', 'def new_net(',
+         'def train_steps(', 'def learn(', 'def labelled(', 'def best_rate(')
+STEPS, LONGER = 200, 800
+BN_METHODS = ('frozen by the trainer', 'frozen by grad_req')
 
 
-def run(names, data, bases, method, labels, rate, steps):
-    """One row of the record: accuracies on held-out and test images, one for each seed."""
-    row = {'method': method, 'labels': labels, 'learning_rate': rate, 'steps': steps,
-           'held_out': [], 'test': []}
-    for seed in SEEDS:
-        net = names['learn'](method, data, bases[seed], labels, seed, rate, steps)
-        row['held_out'].append(round(names['accuracy'](net, *data['held out']), 5))
-        row['test'].append(round(names['accuracy'](net, *data['test']), 5))
-        del net
-        utils.free_memory()
-    print(f'{time.process_time():6.0f} s {method}, {labels} labels, rate {rate}, {steps} steps: '
-          f'test {np.mean(row["test"]):.3f}', flush=True)
-    return row
+@functools.cache
+def names():
+    with contextlib.redirect_stdout(None):
+        return notebook_names('10_transfer_learning', CELLS)
+
+
+@functools.cache
+def parts(choice):
+    """The images of a choice of classes."""
+    return names()['divide'](names()['CHOICES'][choice], *names()['arrays'])
+
+
+@functools.cache
+def base(choice, seed):
+    """A net that knows the old classes."""
+    with contextlib.redirect_stdout(None):
+        return names()['pretrain'](parts(choice), seed)
+
+
+def train(method, labels, rate, seed, choice='first six', steps=STEPS, recipe='all'):
+    """Two rows of one run: with the accuracy on the held-out images, and on the test images."""
+    data = parts(choice)
+    trained = None if method == 'from scratch' else base(choice, seed)
+    net, row = names()['learn'](method, data, trained, labels, seed, rate, steps, recipe)
+    return [row, {**row, 'test_acc': names()['accuracy'](net, *data['test'])}]
+
+
+def jobs(settings):
+    """{name of a run: its settings}, one for each seed: those of one seed stand together."""
+    return {names()['run_name'](method, n, rate, seed, *rest): (method, n, rate, seed, *rest)
+            for seed in names()['SEEDS'] for method, n, rate, *rest in settings}
 
 
 def main():
-    names = notebook_names('10_transfer_learning', CELLS)
-    runs, rates = {}, {}
-    for choice, new in names['CHOICES'].items():
-        data = names['divide'](new, *names['arrays'])
-        with contextlib.redirect_stdout(None):
-            bases = [names['pretrain'](data, seed) for seed in SEEDS]
-        rows = runs[choice] = []
-        for method, labels in itertools.product(names['METHODS'], names['LABELS']):
-            if choice == 'first six':
-                tried = [run(names, data, bases, method, labels, rate, STEPS) for rate in RATES]
-                rates[method, labels] = max(tried, key=lambda row: np.mean(row['held_out']))[
-                    'learning_rate']
-                rows += tried
-                if method in LONGER_METHODS:
-                    rows.append(run(names, data, bases, method, labels, rates[method, labels],
-                                    4 * STEPS))
-            else:
-                rows.append(run(names, data, bases, method, labels, rates[method, labels], STEPS))
-        if choice == 'first six':
-            rows += [run(names, data, bases, method, labels, rates['frozen', labels], STEPS)
-                     for method, labels in itertools.product(BN_METHODS, names['LABELS'])]
-    write(__file__, seeds=SEEDS, steps=STEPS, runs=runs)
+    take_no_arguments(__doc__)
+    methods, sizes = names()['METHODS'], names()['LABELS']
+    grid = jobs(list(itertools.product(methods, sizes, names()['RATES'])))
+    path = Path(__file__).with_suffix('.json')
+    # What is recorded beyond the grid is kept while the grid is mended.
+    known = json.loads(path.read_text())['runs'] if path.exists() else {}
+    write_jobs(__file__, train, {**dict.fromkeys(known, ()), **grid}, steps=STEPS)
+
+    runs = json.loads(path.read_text())['runs']
+    rates = {(method, n): names()['best_rate'](runs, method, n)
+             for method, n in itertools.product(methods, sizes)}
+    best = [(method, n, rate) for (method, n), rate in rates.items()]
+    more = [
+        *[(*setting, 'last six', STEPS, 'all') for setting in best],
+        *[(*setting, 'first six', STEPS, 'neither') for setting in best],
+        *[(*setting, 'first six', STEPS, 'no flips') for setting in best if setting[1] == 10],
+        *[(*setting, 'first six', LONGER, 'all') for setting in best],
+        *[(method, n, rates['frozen', n]) for method in BN_METHODS for n in sizes],
+    ]
+    write_jobs(__file__, train, grid | jobs(more), steps=STEPS)
 
 
 if __name__ == '__main__':
-    take_no_arguments(__doc__)
     main()

@@ -4,7 +4,8 @@
     python scripts/train.py SPLIT
     python scripts/predict.py runs/SPLIT/best.ckpt PICTURE
 
-Notebook 09 walks through the same functions, notebook 11 explains --devices and --kvstore.
+Notebook 09 walks through the same functions, notebook 10 measures when --init-from and --freeze
+pay, notebook 11 explains --devices and --kvstore.
 """
 import argparse
 import contextlib
@@ -61,7 +62,10 @@ def parse(arguments):
     parser = argparse.ArgumentParser(
         description='Train a ResNet on a folder of pictures, or on Fashion-MNIST.',
         epilog='The learning rate rises from 0 during the first epoch, then falls along a cosine. '
-               'Interrupt with Ctrl-C whenever you like, and go on later with --resume.')
+               'Interrupt with Ctrl-C whenever you like, and go on later with --resume. '
+               'For few pictures begin with a net that has learned from many: '
+               '"train.py NEW --init-from runs/OLD/best.ckpt" trains all of it further '
+               '(fine-tuned), with --freeze only a new last layer; notebook 10 compares them.')
     parser.add_argument('data', metavar='DATA', help='a folder that split_data.py made, with '
                         'train/ and val/ in it, or the word fashion-mnist')
     parser.add_argument('--out', type=Path, help='folder for best.ckpt and last.ckpt, the best '
@@ -75,11 +79,14 @@ def parse(arguments):
                        help='number of layers (default: 18)')
     start = group.add_mutually_exclusive_group()
     start.add_argument('--pretrained', action='store_true', help="begin with Gluon's ImageNet "
-                       'weights; they are downloaded once, if their host still answers')
+                       'weights, for colour pictures; they are downloaded once, into ~/.mxnet. '
+                       'MXNet was retired in 2023, and users report that the host fails: where '
+                       'nothing comes within ten minutes, this says so and ends')
     start.add_argument('--init-from', type=Path, metavar='CHECKPOINT', help='begin with the '
                        'layers of a net that you trained before, on other classes perhaps')
     group.add_argument('--freeze', action='store_true', help='with one of these two: train only '
-                       'a new last layer, for when pictures are few')
+                       'a new last layer, for when pictures are few; all others stay as they are, '
+                       "BN's running statistics included")
     group = parser.add_argument_group('the pictures')
     group.add_argument('--resize', type=commands.number(int, 11), metavar='PIXELS', dest='size',
                        help='side of the square that the net sees (default: 64; 28 for '

@@ -1,21 +1,20 @@
 """Notebook 10's functions, taken out of the stored notebook, and its record."""
+import contextlib
 import json
 
-import utils  # before mxnet, for its threads
+import utils  # noqa: F401  before mxnet, for its threads
 
-import nbformat
 import numpy as np
 import pytest
 from mxnet import nd
-from mxnet.gluon.model_zoo import vision
 from rules import ROOT
 
-from tools.notebook import NOTEBOOKS, notebook_names
+from tools.notebook import notebook_names
 
 NAME = '10_transfer_learning'
 # The cells that it takes, by a line of each.
-CELLS = ('ctx = utils.try_gpu()', 'def new_net(', 'def train_steps(', 'def learn(',
-         'def zoo_features(', 'def for_imagenet(')
+CELLS = ('ctx = utils.try_gpu()', 'def augmented(', 'def new_net(', 'def train_steps(',
+         'def labelled(', 'def learn(', 'def best_rate(')
 FROZEN = ('frozen', 'frozen by grad_req', 'frozen by the trainer')
 
 
@@ -76,12 +75,43 @@ def test_labelled_images_are_nested_and_balanced(names):
 
 
 def test_every_image_comes_once_before_any_comes_again(names):
-    images = nd.arange(40, ctx=names['ctx'])
-    found = list(names['batches'](images, np.arange(40), steps=5, batch_size=32))
-    assert [x.shape for x, _ in found] == 5 * [(32,)]
-    assert all((x == y).min().asscalar() for x, y in found)
-    order = np.concatenate([x.asnumpy() for x, _ in found])
+    images = nd.arange(40, ctx=names['ctx']).reshape((40, 1, 1, 1))
+    found = list(names['batches'](images, np.arange(40), 5, 32, shift=0, flip=True))
+    assert [x.shape for x, _ in found] == 5 * [(32, 1, 1, 1)]
+    assert all((x.reshape(-1) == y).min().asscalar() for x, y in found)
+    order = np.concatenate([y.asnumpy() for _, y in found])
     assert all(len(set(order[i:i + 40])) == 40 for i in range(0, 160, 40))
+
+
+def test_augmentation_shifts_and_mirrors(names):
+    image = np.arange(1, 13, dtype='float32').reshape(1, 3, 4)
+    images = np.stack(200 * [image])
+    assert np.array_equal(names['augmented'](images, shift=0, flip=False), images)
+    padded = np.pad(image, ((0, 0), (1, 1), (1, 1)))
+    shifted = [padded[:, top:top + 3, left:left + 4] for top in range(3) for left in range(3)]
+    mirrored = [version[:, :, ::-1] for version in shifted]
+    for flip, versions in ((False, shifted), (True, shifted + mirrored)):
+        np.random.seed(0)
+        found = {version.tobytes() for version in names['augmented'](images, 1, flip)}
+        assert found == {version.tobytes() for version in versions}
+
+
+def test_recipes_differ_in_what_their_names_say(names):
+    both, no_flips, neither = (names['RECIPES'][name] for name in ('all', 'no flips', 'neither'))
+    assert no_flips == {**both, 'flip': False} and both['flip'] and both['shift']
+    assert not any(neither.values()) and both['decay']
+
+
+def test_weight_decay_shrinks_what_gets_no_gradient(names):
+    images = nd.zeros((8, 1, 14, 14), ctx=names['ctx'])  # so no weight of the stem gets any
+    for recipe, kept in (('neither', True), ('all', False)):
+        net = names['new_net'](4, 0)
+        before = values(net)[0]
+        with contextlib.redirect_stdout(None):
+            names['train_steps'](net, (images, np.arange(8) % 4), (images, np.arange(8) % 4), 0.1,
+                                 5, recipe=recipe)
+        assert np.array_equal(values(net)[0], before) == kept
+        assert np.abs(values(net)[0]).sum() <= np.abs(before).sum()
 
 
 def test_new_net_copies_all_but_the_output(names, base):
@@ -94,7 +124,7 @@ def test_new_net_copies_all_but_the_output(names, base):
 @pytest.mark.parametrize('way', FROZEN)
 def test_frozen_weights_stay_to_the_bit(names, data, base, way):
     before = values(base)
-    net = names['learn'](way, data, base, 10, 0, 0.1, steps=3)
+    net, _ = names['learn'](way, data, base, 10, 0, 0.1, steps=3)
     same = {'weights': [], 'statistics': []}
     for parameter, mine, theirs in zip(net[:-1].collect_params().values(), values(net),
                                        values(base), strict=True):
@@ -110,64 +140,44 @@ def test_frozen_weights_stay_to_the_bit(names, data, base, way):
 
 def test_fine_tuning_changes_a_copy(names, data, base):
     before = values(base)
-    net = names['learn']('fine-tuned', data, base, 10, 0, 0.1, steps=3)
+    net, _ = names['learn']('fine-tuned', data, base, 10, 0, 0.1, steps=3)
     assert not any(np.array_equal(*pair) for pair in zip(before, values(net), strict=True))
     assert all(np.array_equal(*pair) for pair in zip(before, values(base), strict=True))
 
 
 def test_frozen_features_are_enough_for_easy_pictures(names, data, base):
-    net = names['learn']('frozen', data, base, 10, 0, 0.03)
+    net, row = names['learn']('frozen', data, base, 10, 0, 0.03, recipe='neither')
     assert names['accuracy'](net, *data['test']) > 0.7
-
-
-# ---------------------------------------------------------------------------------------------
-# The model zoo
-
-
-def test_notebook_goes_on_when_the_download_fails(names, silent_host, capsys):
-    silent_host.close()  # now nobody listens
-    stored = nbformat.read(NOTEBOOKS / f'{NAME}.ipynb', as_version=4)
-    [cell] = [c.source for c in stored.cells if c.source.startswith('if PRETRAINED')]
-    assert not names['PRETRAINED']  # what is stored
-    exec(cell, {**names, 'PRETRAINED': True})
-    message = capsys.readouterr().out
-    assert message.startswith('No ImageNet weights: ') and '127.0.0.1' in message
-    assert 'goes on without them' in message
-
-
-def test_download_from_a_silent_host_ends(names, silent_host, capsys):
-    assert names['zoo_features'](seconds=3) is None
-    assert 'no download within 3 seconds' in capsys.readouterr().out
-
-
-def test_images_are_normalised_for_imagenet(names):
-    seen = names['for_imagenet'](nd.ones((2, 1, 28, 28), ctx=names['ctx'])).asnumpy()
-    assert seen.shape == (2, 3, 64, 64)
-    expected = (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225]
-    assert np.allclose(seen, expected.reshape(1, 3, 1, 1), atol=1e-5)
-
-
-def test_output_layer_learns_from_the_zoo_s_features(names, data):
-    utils.seed_everything(0)
-    net = vision.resnet18_v1()  # random weights: the real ones may not be had
-    net.initialize(ctx=names['ctx'])
-    assert names['learn_from_zoo'](net.features, data, 10) > 0.5
+    assert row['test_acc'] == names['accuracy'](net, *data['held out'])
 
 
 # ---------------------------------------------------------------------------------------------
 # The record
 
 
-def test_record_is_complete():
-    record = json.loads((ROOT / 'records' / 'seeds_10.json').read_text())
-    assert record['seeds'] == [0, 1, 2]
-    first, second = record['runs']['first six'], record['runs']['last six']
-    for method in ('from scratch', 'frozen', 'fine-tuned'):
-        for n in (10, 50, 200):
-            tried, other = ([row for row in rows if (row['method'], row['labels'], row['steps'])
-                             == (method, n, record['steps'])] for rows in (first, second))
-            assert len({row['learning_rate'] for row in tried}) == len(tried) == 4
-            # The second choice takes the rate that the first one's held-out images chose.
-            best = max(tried, key=lambda row: np.mean(row['held_out']))
-            assert [row['learning_rate'] for row in other] == [best['learning_rate']]
-    assert all(len(row['test']) == len(row['held_out']) == 3 for row in first + second)
+def test_best_rate_is_that_of_the_held_out_images(names):
+    runs = {}
+    for rate in names['RATES']:
+        for seed in names['SEEDS']:
+            rows = [{'test_acc': 0.9 - abs(rate - 0.03)}, {'test_acc': rate}]
+            runs[names['run_name']('frozen', 10, rate, seed)] = rows
+    assert names['best_rate'](runs, 'frozen', 10) == 0.03
+    assert names['recorded'](runs, 'test', 'frozen', 10, 0.03) == [0.03] * 3
+
+
+def test_record_has_what_the_notebook_asks_for(names):
+    runs = json.loads((ROOT / 'records' / 'seeds_10.json').read_text())['runs']
+    assert all(len(rows) == 2 for rows in runs.values())
+    asked = 0
+    for method in names['METHODS']:
+        for n in names['LABELS']:
+            rate = names['best_rate'](runs, method, n)  # has asked for every rate
+            options = [{'choice': 'last six'}, {'recipe': 'neither'}, {'steps': 800}]
+            options += [{'recipe': 'no flips'}] if n == 10 else []
+            for option in options:
+                asked += len(names['recorded'](runs, 'test', method, n, rate, **option))
+    for way in ('frozen by the trainer', 'frozen by grad_req'):
+        for n in names['LABELS']:
+            rate = names['best_rate'](runs, 'frozen', n)
+            asked += len(names['recorded'](runs, 'test', way, n, rate))
+    assert len(runs) == asked + 3 * 3 * len(names['RATES']) * len(names['SEEDS'])
