@@ -15,6 +15,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 # Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
 # utils.RESIDUAL).
 SHORTCUT = '#0072b2'
+WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention'  # a box with one of these names has some
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
 
 
@@ -28,7 +29,7 @@ def canvas(width, height, columns=1, rows=1):
 
 def box(ax, x, y, text, width=2., height=0.62, size=10):
     """A box with rounded corners around (x, y), grey if there are weights in it."""
-    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
+    white = not any(name in text for name in WEIGHTS) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
                                 facecolor='white' if white else '0.88', linewidth=1))
@@ -168,7 +169,7 @@ def draw_net(ax, parts, title='', notes=True):
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
     'identity', 'projection', '' (nothing, but with room for it, so that a plain net stands level
     with its residual twin) or None for what passes them by. Projections are dotted, as in He 2015,
-    figure 3. notes: write name and note of each part beside it.
+    figure 3, and a legend would name both. notes: write name and note of each part beside it.
     """
     y, above = 0., None
     for index, (name, note, blocks) in enumerate(parts):
@@ -188,7 +189,10 @@ def draw_net(ax, parts, title='', notes=True):
                 arrow(ax, (0, above), (0, join + 0.15))
                 line = {'color': SHORTCUT, 'linewidth': 2,
                         'linestyle': ':' if shortcut == 'projection' else '-'}
-                ax.plot([0, 1.6, 1.6, 0.2], [start, start, join, join], **line)
+                known = shortcut in ax.get_legend_handles_labels()[1]
+                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line,
+                        label='_' if known else shortcut)
+                arrow(ax, (0.45, join), (0.14, join), color=SHORTCUT, linewidth=2)
                 plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
@@ -357,3 +361,134 @@ def draw_servers_and_ring(workers=4):
             box(ax, *place, f'worker {rank}', width=1.7)
     for ax, title in ((left, 'parameter server'), (right, 'ring all-reduce')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
+
+
+def draw_rounds(rounds):
+    """Draw tables of workers (rows) and pieces (columns), what has changed since the last framed.
+
+    rounds: {title: integers, (workers, pieces)}; the largest number is darkest. At most eight.
+    """
+    fig, axes = plt.subplots(2, 4, figsize=(6.4, 3.9))
+    tables = list(rounds.values())
+    for ax, title, table, before in zip(axes.flat, rounds, tables, tables[:1] + tables,
+                                        strict=False):
+        ax.imshow(table, cmap='Greys', vmin=0, vmax=2 * np.max(tables))
+        for (row, column), value in np.ndenumerate(table):
+            ax.text(column, row, value, ha='center', va='center',
+                    weight='bold' if value == np.max(tables) else 'normal')
+            if value != before[row, column]:
+                ax.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False,
+                                       edgecolor='black', linewidth=2))
+        ax.set(xticks=range(table.shape[1]), yticks=range(len(table)))
+        ax.set_title(title, fontsize=9)
+        ax.grid(False)
+    for ax in axes.flat[len(tables):]:
+        ax.axis('off')
+    fig.supxlabel('piece of the gradient', fontsize=10)
+    fig.supylabel('worker', fontsize=10)
+
+
+def draw_streams(blocks):
+    """Draw blocks side by side from top to bottom: a stream on the left, the branches beside it.
+
+    blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
+    `behind` what stands on the stream after the last one. What begins with '*' is framed thickly.
+    """
+    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 4.6))
+    rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
+               for branches, behind in blocks.values())
+    for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
+        y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
+
+        def layer(x, y, text, width, ax=ax):
+            box(ax, x, y, text.lstrip('*'), width=width, height=0.74, size=9)
+            ax.patches[-1].set_linewidth(2.6 if text[0] == '*' else 1)
+
+        ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
+        for layers, join in branches:
+            ax.plot([0, 1.55], [y - 0.2, y - 0.2], color='black', linewidth=1.2)
+            above = y - 0.2
+            for text in layers:
+                y -= 1
+                arrow(ax, (1.55, above), (1.55, y + 0.37))
+                layer(1.55, y, text, 2.1)
+                above = y - 0.37
+            y -= 0.8
+            ax.plot([1.55, 1.55], [above, y], color='black', linewidth=1.2)
+            if join == '+':
+                arrow(ax, (1.55, y), (0.2, y))
+                plus(ax, 0, y, circle=12, size=11)
+            else:
+                arrow(ax, (1.55, y), (0.9, y))
+                layer(0.25, y, join, 1.3)
+            y -= 0.9 if behind else 0.4
+        for text in behind:
+            layer(0, y, text, 1.)
+            y -= 0.9
+        ax.plot([0, 0], [0.1, y], zorder=1, **line)
+        arrow(ax, (0, y), (0, y - 0.35), **line)
+        ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
+        ax.set_title(title, fontsize=10)
+        ax.axis('off')
+
+
+def draw_identity_copy():
+    """A plain net of 20 layers, and below it the 56-layer net that computes the same.
+
+    Each box is a block of two layers: those of the shallow net stand above their copies.
+    """
+    ax, = canvas(6.4, 3.3)
+    # Stem, three stages of nine places with a gap behind each, and head.
+    places = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(9)), 32]
+    copied = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(3)), 32]
+    for y, blocks, name in ((3, copied, 'plain-20'), (0, places, 'plain-56')):
+        arrow(ax, (-1.2, y), (33.8, y), linewidth=2)  # the signal
+        ax.text(7.5, y + 1, name, ha='center', va='center', fontsize=10)
+        for x in blocks:
+            trained = x in copied
+            ax.add_patch(Rectangle((x - 0.36, y - 0.6), 0.72, 1.2, zorder=3, linewidth=1,
+                                   edgecolor='black' if trained else '0.5',
+                                   facecolor='0.6' if trained else 'white'))
+            if not trained:  # the signal is seen to pass
+                ax.plot([x - 0.36, x + 0.36], [y, y], color='black', linewidth=2, zorder=4)
+    for x in copied:
+        arrow(ax, (x, 2.35), (x, 0.65), linewidth=0.8)
+    for stage in range(3):
+        left = 2 + 10 * stage
+        ax.text(left + 4, 4.6, f'stage {stage + 1}', ha='center', fontsize=10)
+        for first, last, text in ((0, 2, 'copied'), (3, 8, 'pass on')):
+            ends = [left + first - 0.3, left + last + 0.3]
+            ax.plot(ends, [-0.85, -0.85], color='black', linewidth=1)
+            ax.text(np.mean(ends), -1.15, f'{last - first + 1}\n{text}', ha='center', va='top',
+                    fontsize=9)
+    for x, text in ((0, 'stem'), (32, 'head')):
+        ax.text(x, -1.15, text, ha='center', va='top', fontsize=9)
+    ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
+
+
+def draw_work_and_weights():
+    """Draw ResNet-18's convolutions, stage by stage: work stays level, weights grow fourfold.
+
+    Above, a box is as high as the image's side and as wide as there are channels; below, a square
+    is as wide, so that the areas are to each other as the weights.
+    """
+    ax, = canvas(6.4, 4)
+    # Name, side (6 for n), width (1 for 64 channels), labels. The stem is as wide as makes its area
+    # right: 7 x 7 weights instead of 3 x 3, and 3 channels come in instead of 64.
+    stages = [(f'stage {i + 1}', 6 / 2 ** i, 2 ** i, ('$n$', '$n/2$', '$n/4$', '$n/8$')[i],
+               f'{64 * 2 ** i}', f'× {4 ** i}') for i in range(4)]
+    left = 0
+    for name, side, width, *labels in [('stem', 12, 0.5, '$2n$', '3 → 64', '× ¼'), *stages]:
+        boxes = 1 if name == 'stem' else 2
+        middle = left + (width + 0.3) * boxes / 2 - 0.15
+        places = [(left + i * (width + 0.3), 0, side) for i in range(boxes)]
+        for x, y, height in (*places, (middle - width / 2, -6.8 - width, width)):
+            ax.add_patch(Rectangle((x, y), width, height, linewidth=1, edgecolor='black',
+                                   facecolor='0.85' if y == 0 else '0.6'))
+        ax.text(middle, side + 0.4, name, ha='center', fontsize=10)
+        for y, text in zip((-1, -2.3, -6), labels, strict=True):
+            ax.text(middle, y, text, ha='center', va='center', fontsize=10)
+        left += boxes * width + 2.2
+    for y, text in ((3, 'work'), (-1, 'side'), (-2.3, 'channels'), (-6, 'weights')):
+        ax.text(-2.2, y, text, ha='right', va='center', fontsize=10)
+    ax.set(xlim=(-6, left - 1.6), ylim=(-15, 13.5), aspect='equal')

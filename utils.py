@@ -239,7 +239,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     trainer: a gluon.Trainer; give it an `lr_scheduler` for a learning rate that changes.
     ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
         Each then has running statistics of its own part; after an epoch all get the first's.
-    live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len).
+    live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len);
+        {label: accuracy} instead of True adds horizontal lines to compare with.
     history: that of an interrupted training, to go on with the epoch behind its last row.
     after_epoch: called with the history after each epoch, for example to save the net.
 
@@ -255,7 +256,7 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     print('Start training on ', ctx)
     devices, history = _device_list(ctx), list(history)
     step = history[-1]['step'] if history else 0
-    curves = _LiveCurves(num_epochs) if live else None
+    curves = _LiveCurves(num_epochs, live if isinstance(live, dict) else {}) if live else None
     learnable = [p for p in net.collect_params().values() if p.grad_req != 'null']
     if not learnable:
         raise ValueError("there is nothing to train: every parameter of the net is frozen (its "
@@ -398,13 +399,13 @@ def progress(items, title, unit):
 class _LiveCurves:
     """Loss and accuracy against epochs, drawn again in place while a notebook's cell runs."""
 
-    def __init__(self, num_epochs):
+    def __init__(self, num_epochs, levels):
         from IPython.display import display
         from matplotlib import pyplot as plt
 
         self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(9, 3))
         plt.close(self.fig)  # or the notebook would show it once more at the end of the cell
-        self.num_epochs = num_epochs
+        self.num_epochs, self.levels = num_epochs, levels
         self.epochs, self.losses, self.accuracies, self.tests = [0.], [], [], []
         self.batches = []
         self.handle = display(self.fig, display_id=True)
@@ -434,6 +435,8 @@ class _LiveCurves:
         if self.tests:
             self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
                             clip_on=False, color='#0072b2', label='all test images')
+        for label, accuracy in self.levels.items():
+            self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
         self.right.legend(loc='lower right')
         if self.handle:  # outside IPython there is nothing to update
             self.handle.update(self.fig)

@@ -1,9 +1,9 @@
 """Why does a residual net train? Notebook 02's two explanations taken apart, with 56 layers each.
 
-A shortcut makes "pass it on" easy in the forward pass, and keeps gradients level in the backward
-pass. These nets have the one without the other; they are trained from three seeds on notebook 02's
-data by the series' recipe. What is finished is kept: a second call goes on. Ten minutes on two
-cores, which share the nets.
+A shortcut hands on the signal in the forward pass, and the gradient in the backward pass. These
+nets have one half without the other, level first steps without a shortcut, or begin as the
+identity; they are trained from three seeds on notebook 02's data by the series' recipe. What is
+finished is kept: a second call goes on. Ten minutes on two cores, which share the nets.
 
     OMP_NUM_THREADS=1 .venv/bin/python -m records.why_02
 """

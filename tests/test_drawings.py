@@ -6,6 +6,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 import drawings
@@ -46,6 +47,7 @@ def test_net_has_every_layer_and_every_shortcut():
     assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef'
     assert '9 parameters' in ' '.join(texts(ax))
     assert len(lines(ax, '-')) == len(lines(ax, ':')) == 1
+    assert ax.get_legend_handles_labels()[1] == ['identity', 'projection']
     plain = [(name, note, [(layers, None if shortcut is None else '')
                            for layers, shortcut in blocks]) for name, note, blocks in parts]
     drawings.draw_net(twin, plain, notes=False)
@@ -115,3 +117,37 @@ def test_servers_and_ring_have_all_workers_and_one_server():
     left, right = plt.gcf().axes
     assert texts(right) == [f'worker {rank}' for rank in range(5)]
     assert sorted(texts(left)) == ['server', *texts(right)]
+
+
+def test_rounds_frame_what_has_changed():
+    first, second = np.ones((2, 2), int), np.array([[1, 2], [1, 1]])
+    drawings.draw_rounds({'start': first, 'round 1': second})
+    start, after, *others = plt.gcf().axes
+    assert [ax.get_title() for ax in (start, after)] == ['start', 'round 1']
+    assert [len(ax.patches) for ax in (start, after)] == [0, 1]
+    assert texts(after) == ['1', '2', '1', '1'] and not any(ax.axison for ax in others)
+
+
+def test_streams_have_their_layers_and_how_they_join():
+    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
+                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
+    one, two = plt.gcf().axes
+    assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
+    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
+    assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
+
+
+def test_work_is_level_and_weights_grow_fourfold():
+    drawings.draw_work_and_weights()
+    boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
+    work = [box.get_width() * box.get_height() for box in boxes if box.get_y() == 0]
+    weights = [box.get_width() * box.get_height() for box in boxes if box.get_y() < 0]
+    assert work == [6] * (1 + 4 * 2)
+    assert weights == pytest.approx([0.25, 1, 4, 16, 64])
+
+
+def test_identity_copy_has_every_block_of_both_nets():
+    drawings.draw_identity_copy()
+    boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
+    assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
+    assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3

@@ -797,18 +797,19 @@ def test_live_curves_show_the_history(monkeypatch):
 
     handle = Handle()
     monkeypatch.setattr('IPython.display.display', lambda fig, display_id: handle)
-    history = fit(toy_net(), toy_data(120), num_epochs=2, live=True)
+    history = fit(toy_net(), toy_data(120), num_epochs=2, live={'rival': 0.25})
 
     loss, accuracy = handle.fig.axes
     assert (loss.get_xlabel(), loss.get_ylabel()) == ('epochs', 'training loss')
     assert (accuracy.get_xlabel(), accuracy.get_ylabel()) == ('epochs', 'accuracy')
-    batches, tests = accuracy.lines
+    batches, tests, rival = accuracy.lines
     for line, key in ((loss.lines[0], 'loss'), (batches, 'train_acc')):
         assert list(line.get_xdata()) == pytest.approx([0.1 * (i + 1) for i in range(20)])
         for row, points in zip(history, np.split(line.get_ydata(), 2), strict=True):
             assert points.mean() == pytest.approx(row[key])
     assert list(tests.get_xdata()) == [1, 2]
     assert list(tests.get_ydata()) == [row['test_acc'] for row in history]
+    assert rival.get_label() == 'rival' and set(rival.get_ydata()) == {0.25}
     assert set(range(1, 21)) <= set(handle.updates)
     assert plt.get_fignums() == []
 
