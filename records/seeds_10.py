@@ -66,12 +66,9 @@ def main():
     take_no_arguments(__doc__)
     methods, sizes = names()['METHODS'], names()['LABELS']
     grid = jobs(list(itertools.product(methods, sizes, names()['RATES'])))
-    path = Path(__file__).with_suffix('.json')
-    # What is recorded beyond the grid is kept while the grid is mended.
-    known = json.loads(path.read_text())['runs'] if path.exists() else {}
-    write_jobs(__file__, train, {**dict.fromkeys(known, ()), **grid}, steps=STEPS)
+    write_jobs(__file__, train, grid, steps=STEPS)
 
-    runs = json.loads(path.read_text())['runs']
+    runs = json.loads(Path(__file__).with_suffix('.json').read_text())['runs']
     rates = {(method, n): names()['best_rate'](runs, method, n)
              for method, n in itertools.product(methods, sizes)}
     best = [(method, n, rate) for (method, n), rate in rates.items()]

@@ -7,6 +7,7 @@ finished is kept: a second call goes on. Ten minutes on two cores, which share t
 
     OMP_NUM_THREADS=1 .venv/bin/python -m records.why_02
 """
+import contextlib
 import functools
 import itertools
 
@@ -14,34 +15,11 @@ import utils  # before mxnet, for its threads
 
 from mxnet import gluon, nd
 
-from resnet import PlainBlock, ShortcutBlock, cifar_net
+from resnet import PlainBlock, cifar_net
 from tools.notebook import notebook_names
 from tools.record import take_no_arguments, write_jobs
 
 SEEDS = (0, 1, 2)
-
-
-class ForwardOnly(PlainBlock):
-    """Adds its input as ResNet does, but no gradient passes this shortcut."""
-
-    def hybrid_forward(self, F, x):
-        return self.relu(self.body(x) + F.BlockGrad(option_a(F, x, self.stride)))
-
-
-class BackwardOnly(PlainBlock):
-    """Computes what the plain block does, but gradients pass as by a shortcut."""
-
-    def hybrid_forward(self, F, x):
-        shortcut = option_a(F, x, self.stride)
-        return self.relu(self.body(x) + (shortcut - F.BlockGrad(shortcut)))
-
-
-def option_a(F, x, stride):
-    """The shortcut of resnet.ShortcutBlock."""
-    if stride == 1:
-        return x
-    x = F.Pooling(x, kernel=(1, 1), stride=(2, 2))
-    return F.concat(x, F.zeros_like(x), dim=1)
 
 
 def start_at_identity(net, _):
@@ -65,29 +43,31 @@ def level_gradients(net, batch):
         parameter.lr_mult = rate
 
 
-# What is special: the block, something done to the initialised net, the learning rate.
+# What is special: the shortcut, something done to the initialised net, the learning rate.
 NETS = {
-    'plain': (PlainBlock, None, 0.02),
-    'plain, level first steps': (PlainBlock, level_gradients, 0.02),
-    'plain, level first steps, rate 0.1': (PlainBlock, level_gradients, 0.1),
-    'shortcut backward only': (BackwardOnly, None, 0.02),
-    'shortcut forward only': (ForwardOnly, None, 0.02),
-    'ResNet': (ShortcutBlock, None, 0.02),
-    'ResNet, γ = 0': (ShortcutBlock, start_at_identity, 0.02),
+    'plain': ('plain', None, 0.02),
+    'plain, level first steps': ('plain', level_gradients, 0.02),
+    'plain, level first steps, rate 0.1': ('plain', level_gradients, 0.1),
+    'shortcut backward only': ('shortcut backward only', None, 0.02),
+    'shortcut forward only': ('shortcut forward only', None, 0.02),
+    'ResNet': ('ResNet', None, 0.02),
+    'ResNet, γ = 0': ('ResNet', start_at_identity, 0.02),
 }
+# The cells of notebook 02 that it takes, by a line of each.
+CELLS = 'sizes = ', 'shortcuts = {', 'def block_with('
 
 
 @functools.cache
-def data():
-    names = notebook_names('02_residual_block', ('sizes = ',))
-    return names['train_data'], names['test_data']
+def names():
+    with contextlib.redirect_stdout(None):
+        return notebook_names('02_residual_block', CELLS)
 
 
 def train(name, seed):
     """The history of one net."""
-    block, prepare, learning_rate = NETS[name]
-    train_data, test_data = data()
-    net = utils.init_net(cifar_net(56, block), seed)
+    shortcut, prepare, learning_rate = NETS[name]
+    train_data, test_data = names()['train_data'], names()['test_data']
+    net = utils.init_net(cifar_net(56, names()['block_with'](shortcut)), seed)
     batch = next(iter(train_data))
     net(batch[0].as_in_context(utils.try_gpu()))  # the shapes of the parameters are known now
     if prepare:

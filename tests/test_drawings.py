@@ -128,15 +128,6 @@ def test_rounds_frame_what_has_changed():
     assert texts(after) == ['1', '2', '1', '1'] and not any(ax.axison for ax in others)
 
 
-def test_streams_have_their_layers_and_how_they_join():
-    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
-                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
-    one, two = plt.gcf().axes
-    assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
-    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
-    assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
-
-
 def test_work_is_level_and_weights_grow_fourfold():
     drawings.draw_work_and_weights()
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
