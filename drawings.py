@@ -28,7 +28,8 @@ def canvas(width, height, columns=1, rows=1):
 
 def box(ax, x, y, text, width=2., height=0.62, size=10):
     """A box with rounded corners around (x, y), grey if there are weights in it."""
-    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
+    learned = 'conv', '3×3', 'dense', 'F_', 'attention'
+    white = not any(name in text for name in learned) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
                                 facecolor='white' if white else '0.88', linewidth=1))
@@ -447,3 +448,47 @@ def draw_work_and_weights():
     for y, text in ((3, 'work'), (-1, 'side'), (-2.3, 'channels'), (-6, 'weights')):
         ax.text(-2.2, y, text, ha='right', va='center', fontsize=10)
     ax.set(xlim=(-6, left - 1.6), ylim=(-15, 13.5), aspect='equal')
+
+
+def draw_streams(blocks):
+    """Draw blocks side by side from top to bottom: a stream on the left, the branches beside it.
+
+    blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
+    `behind` what stands on the stream after the last one. What begins with '*' is framed thickly.
+    """
+    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 4.6))
+    rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
+               for branches, behind in blocks.values())
+    for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
+        y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
+
+        def layer(x, y, text, width, ax=ax):
+            box(ax, x, y, text.lstrip('*'), width=width, height=0.74, size=9)
+            ax.patches[-1].set_linewidth(2.6 if text[0] == '*' else 1)
+
+        ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
+        for layers, join in branches:
+            ax.plot([0, 1.55], [y - 0.2, y - 0.2], color='black', linewidth=1.2)
+            above = y - 0.2
+            for text in layers:
+                y -= 1
+                arrow(ax, (1.55, above), (1.55, y + 0.37))
+                layer(1.55, y, text, 2.1)
+                above = y - 0.37
+            y -= 0.8
+            ax.plot([1.55, 1.55], [above, y], color='black', linewidth=1.2)
+            if join == '+':
+                arrow(ax, (1.55, y), (0.2, y))
+                plus(ax, 0, y, circle=12, size=11)
+            else:
+                arrow(ax, (1.55, y), (0.9, y))
+                layer(0.25, y, join, 1.3)
+            y -= 0.9 if behind else 0.4
+        for text in behind:
+            layer(0, y, text, 1.)
+            y -= 0.9
+        ax.plot([0, 0], [0.1, y], zorder=1, **line)
+        arrow(ax, (0, y), (0, y - 0.35), **line)
+        ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
+        ax.set_title(title, fontsize=10)
+        ax.axis('off')

@@ -142,3 +142,12 @@ def test_identity_copy_has_every_block_of_both_nets():
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
     assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
     assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3
+
+
+def test_streams_have_their_layers_and_how_they_join():
+    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
+                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
+    one, two = plt.gcf().axes
+    assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
+    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
+    assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
