@@ -1,7 +1,8 @@
 """Notebook 12's eight nets on one budget, and better recipes for three of them, with its own cells.
 
 Seed 0 at every rate; then seeds 1 and 2 at each net's best, that with the lowest training error,
-which the recipes take, too. 35 minutes as two processes of one thread.
+which the recipes take, too; and two larger rates for the first and the last recipe. 45 minutes as
+two processes of one thread.
 
     OMP_NUM_THREADS=1 .venv/bin/python -m records.after_12
 
@@ -22,6 +23,7 @@ CELLS = ('def conv(', 'def resnext(', 'class Gate(', 'class Sometimes(', 'class 
          'def convnext(', 'class Attention(', 'def small_net(', 'nets = {', 'def train_net(',
          'class Changed:', 'RECIPES = {')
 SEEDS, RATES, ADAM_RATES = (0, 1, 2), (0.01, 0.03, 0.1, 0.3), (0.001, 0.003)
+LARGER_RATES = (0.1, 0.3)  # than ResNet's best
 YOUNG = 'ConvNeXt', 'Transformer'
 
 
@@ -53,6 +55,7 @@ def jobs(settings):
 def main():
     take_no_arguments(__doc__)
     nets, recipes, last = (names()[name] for name in ('nets', 'RECIPES', 'ALL_FIVE'))
+    longest = list(recipes)[-1]
     grid = jobs((net, 'as before', rate, 0) for net, rate in itertools.product(nets, RATES))
     write_jobs(__file__, train, grid)
     runs = json.loads(Path(__file__).with_suffix('.json').read_text())['runs']
@@ -60,6 +63,9 @@ def main():
                      ['train_acc']) for net in nets}
     wanted = [*[(net, 'as before', best[net]) for net in nets],
               *[('ResNet', recipe, best['ResNet']) for recipe in recipes],
+              *[('ResNet', recipe, rate) for recipe in ('as before', longest)
+                for rate in LARGER_RATES],
+              ('SE', longest, best['SE']),
               *[(net, last, best[net]) for net in YOUNG],
               *[(net, 'Adam', rate) for net in ('ResNet', *YOUNG) for rate in ADAM_RATES]]
     everything = jobs((*setting, seed) for setting in wanted for seed in SEEDS)
