@@ -15,6 +15,8 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 # Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
 # utils.RESIDUAL).
 SHORTCUT = '#0072b2'
+# What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
+KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
 
 
@@ -30,10 +32,14 @@ def box(ax, x, y, text, width=2., height=0.62, size=10):
     """A box with rounded corners around (x, y), grey if there are weights in it."""
     learned = 'conv', '3×3', 'dense', 'F_', 'attention'
     white = not any(name in text for name in learned) or 'pool' in text
+def box(ax, x, y, text, width=2., height=0.62, size=10, color=None):
+    """A box with rounded corners around (x, y), by itself grey if there are weights in it."""
+    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
-                                facecolor='white' if white else '0.88', linewidth=1))
-    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
+                                facecolor=color or ('white' if white else '0.88'), linewidth=1))
+    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
+            color='white' if color == KINDS['depthwise 3×3'] else 'black')
 
 
 def arrow(ax, start, end, **style):
@@ -294,13 +300,16 @@ def draw_module(ax, branches, behind=()):
     """Draw an Inception module on `ax` from top to bottom: branches of boxes, then `behind`.
 
     branches: for each the names of its one or two layers. behind: what follows the concatenation;
-    at a '+' a shortcut from x arrives.
+    at a '+' a shortcut from x arrives. Convolutions have the colours of KINDS.
     """
+    def shade(text):
+        return 'conv' in text and KINDS['1×1' if '1×1' in text else 'ordinary 3×3']
+
     ax.text(0, 0.5, '$x$', ha='center', va='center', fontsize=13)
     for x, branch in zip(np.linspace(-4.2, 4.2, len(branches)), branches, strict=True):
         ax.plot([0, x, x, 0], [0.2, -0.6, -3.2, -3.9], color='black', linewidth=1.2)
         for y, text in zip((-1.9,) if len(branch) == 1 else (-1.3, -2.5), branch, strict=True):
-            box(ax, x, y, text, width=2.6, size=9)
+            box(ax, x, y, text, width=2.6, size=9, color=shade(text))
     box(ax, 0, -3.9, 'concat')
     y = -3.9
     for text in behind:
@@ -312,13 +321,16 @@ def draw_module(ax, branches, behind=()):
             arrow(ax, (5.9, y), (0.3, y), **line)
             plus(ax, 0, y)
         else:
-            box(ax, 0, y, text, width=2.8)
+            box(ax, 0, y, text, width=2.8, color=shade(text))
     arrow(ax, (0, y - 0.31), (0, y - 0.9))
     ax.set(xlim=(-5.8, 6.1), ylim=(y - 1, 0.9))
 
 
 def draw_xception_steps():
-    """Draw how an Inception module turns into a separable convolution, in four panels."""
+    """Draw how an Inception module turns into a separable convolution, in four panels.
+
+    Convolutions have the colours of KINDS.
+    """
     steps = {'1  three branches': ((3, '1×1'), (3, '3×3')),
              '2  one 1×1, three segments': ((1, '1×1'), (3, '3×3')),
              '3  a segment for each channel': ((1, '1×1'), (6, '3×3')),
@@ -329,19 +341,24 @@ def draw_xception_steps():
             ax.add_patch(Rectangle((x - 2.85, y - 0.2), 0.7, 0.4, facecolor='white',
                                    edgecolor='black', linewidth=1, zorder=3))
 
-    for ax, (title, rows) in zip(canvas(6.4, 5.4, 2, rows=2), steps.items(), strict=True):
+    for ax, (title, rows) in zip(canvas(6.4, 5.7, 2, rows=2), steps.items(), strict=True):
         channels(ax, 0)
         for level, (parts, text) in enumerate(rows):
             y, width = -1.25 - 2 * level, 6 / parts
             for x in np.linspace(width / 2 - 3, 3 - width / 2, parts):
                 sees_all = text == '1×1'
+                kind = text if sees_all else 'ordinary 3×3' if parts < 6 else 'depthwise 3×3'
                 arrow(ax, (0 if sees_all else x, y + 1.02), (x, y + 0.36))
                 box(ax, x, y, f'{text} conv' if parts < 6 else text, width=width - 0.2,
-                    height=0.7, size=9)
+                    height=0.7, size=9, color=KINDS[kind])
                 arrow(ax, (x, y - 0.36), (x, y - 0.76))
             channels(ax, y - 1)
         ax.set(xlim=(-3.2, 3.2), ylim=(-4.6, 0.4))
         ax.set_title(title, fontsize=10)
+    jobs = {'1×1': 'mixes channels', 'depthwise 3×3': 'looks at neighbours',
+            'ordinary 3×3': 'does both'}
+    plt.gcf().legend([Rectangle((0, 0), 1, 1, facecolor=KINDS[kind], edgecolor='black')
+                      for kind in jobs], jobs.values(), loc='outside lower center', ncols=3)
 
 
 def draw_servers_and_ring(workers=4):

@@ -1,7 +1,7 @@
-"""Notebook 08's seven nets, trained with its own cells: six learning rates, then four seeds.
+"""Notebook 08's eight nets, trained with its own cells: six learning rates, then four seeds.
 
 Seed 0 at every rate; then seeds 1 to 3 at each net's best, that with the lowest training error.
-About twenty minutes as two processes of one thread.
+About twenty-five minutes as two processes of one thread.
 
     OMP_NUM_THREADS=1 .venv/bin/python -m records.seeds_08
 
