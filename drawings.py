@@ -28,7 +28,7 @@ def canvas(width, height, columns=1, rows=1):
     return list(axes.flat)
 
 
-def box(ax, x, y, text, width=2., height=0.62, size=10):
+def box(ax, x, y, text, width=2., height=0.62, size=10, **edge):
     """A box with rounded corners around (x, y), grey if there are weights in it."""
     learned = 'conv', '3×3', 'dense', 'F_', 'attention'
     white = not any(name in text for name in learned) or 'pool' in text
@@ -40,6 +40,10 @@ def box(ax, x, y, text, width=2., height=0.62, size=10, color=None):
                                 facecolor=color or ('white' if white else '0.88'), linewidth=1))
     ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
             color='white' if color == KINDS['depthwise 3×3'] else 'black')
+                                boxstyle='round,pad=0,rounding_size=0.12',
+                                facecolor='white' if white else '0.88',
+                                **{'edgecolor': 'black', 'linewidth': 1, **edge}))
+    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
 
 
 def arrow(ax, start, end, **style):
@@ -59,26 +63,32 @@ def bracket(ax, x, low, high, text):
     ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
 
 
-def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', direct=False):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
     stands beside its line, None for a plain block, which has neither line nor addition.
+    direct: what is not on the branch, so on the way from block to block, has the line's colour.
     """
     names = [*layers, *([] if shortcut is None else ['+']), *after]
+    line = {'color': SHORTCUT, 'linewidth': 2.2}
     ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
     above = 0.4
     for row, name in enumerate(names, start=1):
-        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)))
+        on_line = direct and row > len(layers) + 1
+        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)),
+              **(line if on_line else {}))
         above = -row - (0.26 if name == '+' else 0.31)
         if name == '+':
             plus(ax, 0, -row)
         else:
-            box(ax, 0, -row, name)
-    arrow(ax, (0, above), (0, -len(names) - 0.8))
+            edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2} if on_line else {}
+            box(ax, 0, -row, name, **edge)
+    arrow(ax, (0, above), (0, -len(names) - 0.8), **(line if direct else {}))
     if shortcut is not None:
         end = len(layers) + 1
-        line = {'color': SHORTCUT, 'linewidth': 2.2}
+        if direct:
+            ax.plot([0, 0], [0.4, 0.05], **line)
         ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
         arrow(ax, (1.5, -end), (0.24, -end), **line)
         ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)

@@ -6,7 +6,8 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
+from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 import drawings
@@ -36,6 +37,14 @@ def test_block(shortcut, wanted):
     ax, = drawings.canvas(3, 4)
     drawings.draw_block(ax, ['conv', 'BN'], shortcut, title='T')
     assert texts(ax) == wanted and ax.get_title() == 'T'
+
+
+def test_block_shows_the_direct_path():
+    """What stands behind the addition, and nothing before it, has the shortcut's colour."""
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_block(ax, ['conv', 'BN'], '', ['ReLU'], direct=True)
+    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
+    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
 
 
 def test_net_has_every_layer_and_every_shortcut():
