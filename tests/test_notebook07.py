@@ -43,7 +43,7 @@ def test_stored_nets_are_small():
     assert files and sum(path.stat().st_size for path in files) <= 5_000_000
 
 
-@pytest.mark.parametrize('name', ['ResNet-56', 'plain-56', 'plain-20'])
+@pytest.mark.parametrize('name', ['ResNet-56', 'ResNet-20', 'plain-56', 'plain-20'])
 def test_stored_nets_load_and_classify(names, name):
     if not stored(name).exists():
         pytest.skip('deleted: the notebook then trains this net')
