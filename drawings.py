@@ -209,20 +209,24 @@ def animate_backward(curves, alt):
     """
     fig, ax = plt.subplots(figsize=(6.4, 3.4), dpi=80)
     depth = max(len(norms) for _, norms in curves.values())
-    lines = {label: ax.semilogy([], [], label=label, marker='o', markersize=3, **style)[0]
+    lines = {label: ax.semilogy([], [], marker='o', markersize=3, **style)[0]
              for label, (style, _) in curves.items()}
     heads = {label: ax.plot([], [], marker='o', markersize=9, color=style['color'])[0]
              for label, (style, _) in curves.items()}
+    names = {label: ax.text(0, 1, label, color=style['color'], fontsize=12, visible=False)
+             for label, (style, _) in curves.items()}
     everything = np.concatenate([norms for _, norms in curves.values()])
-    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 2),
-           xlabel='convolution (the gradient comes from the right)', ylabel='gradient norm')
-    ax.legend()
+    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
+    ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
+    ax.set_ylabel('gradient norm', fontsize=12)
 
     def frame(number):
         first = max(0, depth - 1 - 2 * number)
         for label, (_, norms) in curves.items():
             lines[label].set_data(range(first + 1, depth + 1), norms[first:])
             heads[label].set_data([first + 1], [norms[first]])
+            names[label].set(position=(first + 1, 2 * norms[first:first + 8].max()),
+                             visible=first < depth / 2)  # before, they would overlap
 
     frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
     with tempfile.TemporaryDirectory() as folder:
