@@ -52,16 +52,19 @@ def bracket(ax, x, low, high, text):
     ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
 
 
-def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection=''):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
-    stands beside its line, None for a plain block, which has neither line nor addition.
+    stands beside its line, None for a plain block, which has neither line nor addition; their
+    places stay free, so that twins stand level. projection: what stands in a box on the line.
     """
-    names = [*layers, *([] if shortcut is None else ['+']), *after]
+    names = [*layers, '+', *after]
     ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
     above = 0.4
     for row, name in enumerate(names, start=1):
+        if name == '+' and shortcut is None:
+            continue
         arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)))
         above = -row - (0.26 if name == '+' else 0.31)
         if name == '+':
@@ -72,11 +75,15 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title=''):
     if shortcut is not None:
         end = len(layers) + 1
         line = {'color': SHORTCUT, 'linewidth': 2.2}
-        ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
-        arrow(ax, (1.5, -end), (0.24, -end), **line)
-        ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
+        right = 2.2 if projection else 1.5
+        ax.plot([0, right, right], [0.05, 0.05, -end], **line)
+        arrow(ax, (right, -end), (0.24, -end), **line)
+        ax.text(right + 0.12, -end / (4 if projection else 2), shortcut, color=SHORTCUT,
+                va='center', fontsize=10)
+        if projection:
+            box(ax, right, -end / 2, projection, width=2, height=1.3, size=9)
         bracket(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
-    ax.set(xlim=(-2.4, 2.9), ylim=(-len(names) - 1, 1), title=title)
+    ax.set(xlim=(-2.4, 3.3 if projection else 2.9), ylim=(-len(names) - 1, 1), title=title)
 
 
 def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
@@ -218,7 +225,7 @@ def animate_backward(curves, alt):
     everything = np.concatenate([norms for _, norms in curves.values()])
     ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
     ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
-    ax.set_ylabel('gradient norm', fontsize=12)
+    ax.set_ylabel("norm of the weights' gradient", fontsize=12)
 
     def frame(number):
         first = max(0, depth - 1 - 2 * number)

@@ -38,6 +38,16 @@ def test_block(shortcut, wanted):
     assert texts(ax) == wanted and ax.get_title() == 'T'
 
 
+def test_twin_blocks_stand_level_and_a_projection_has_a_box():
+    plain, residual = drawings.canvas(6, 4, columns=2)
+    drawings.draw_block(plain, ['conv', 'BN'], None)
+    drawings.draw_block(residual, ['conv', 'BN'], 'x', projection='1×1')
+    places = [{text.get_text(): text.get_position() for text in ax.texts}
+              for ax in (plain, residual)]
+    assert all(places[1][name] == place for name, place in places[0].items() if name)
+    assert plain.get_ylim() == residual.get_ylim() and '1×1' in places[1]
+
+
 def test_net_has_every_layer_and_every_shortcut():
     parts = [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
              ('stage 1', 'none', [(['a', 'b'], 'identity'), (['c', 'd'], 'projection')]),
