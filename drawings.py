@@ -78,6 +78,20 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', direc
         on_line = direct and row > len(layers) + 1
         arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)),
               **(line if on_line else {}))
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection=''):
+    """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
+
+    layers: the names on the residual branch, after: those behind the addition. shortcut: what
+    stands beside its line, None for a plain block, which has neither line nor addition; their
+    places stay free, so that twins stand level. projection: what stands in a box on the line.
+    """
+    names = [*layers, '+', *after]
+    ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
+    above = 0.4
+    for row, name in enumerate(names, start=1):
+        if name == '+' and shortcut is None:
+            continue
+        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)))
         above = -row - (0.26 if name == '+' else 0.31)
         if name == '+':
             plus(ax, 0, -row)
@@ -92,8 +106,16 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', direc
         ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
         arrow(ax, (1.5, -end), (0.24, -end), **line)
         ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
+        line = {'color': SHORTCUT, 'linewidth': 2.2}
+        right = 2.2 if projection else 1.5
+        ax.plot([0, right, right], [0.05, 0.05, -end], **line)
+        arrow(ax, (right, -end), (0.24, -end), **line)
+        ax.text(right + 0.12, -end / (4 if projection else 2), shortcut, color=SHORTCUT,
+                va='center', fontsize=10)
+        if projection:
+            box(ax, right, -end / 2, projection, width=2, height=1.3, size=9)
         bracket(ax, -1.25, -end + 0.6, -0.6, '$F(x)$')
-    ax.set(xlim=(-2.4, 2.9), ylim=(-len(names) - 1, 1), title=title)
+    ax.set(xlim=(-2.4, 3.3 if projection else 2.9), ylim=(-len(names) - 1, 1), title=title)
 
 
 def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
@@ -226,20 +248,24 @@ def animate_backward(curves, alt):
     """
     fig, ax = plt.subplots(figsize=(6.4, 3.4), dpi=80)
     depth = max(len(norms) for _, norms in curves.values())
-    lines = {label: ax.semilogy([], [], label=label, marker='o', markersize=3, **style)[0]
+    lines = {label: ax.semilogy([], [], marker='o', markersize=3, **style)[0]
              for label, (style, _) in curves.items()}
     heads = {label: ax.plot([], [], marker='o', markersize=9, color=style['color'])[0]
              for label, (style, _) in curves.items()}
+    names = {label: ax.text(0, 1, label, color=style['color'], fontsize=12, visible=False)
+             for label, (style, _) in curves.items()}
     everything = np.concatenate([norms for _, norms in curves.values()])
-    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 2),
-           xlabel='convolution (the gradient comes from the right)', ylabel='gradient norm')
-    ax.legend()
+    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
+    ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
+    ax.set_ylabel("norm of the weights' gradient", fontsize=12)
 
     def frame(number):
         first = max(0, depth - 1 - 2 * number)
         for label, (_, norms) in curves.items():
             lines[label].set_data(range(first + 1, depth + 1), norms[first:])
             heads[label].set_data([first + 1], [norms[first]])
+            names[label].set(position=(first + 1, 2 * norms[first:first + 8].max()),
+                             visible=first < depth / 2)  # before, they would overlap
 
     frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
     with tempfile.TemporaryDirectory() as folder:

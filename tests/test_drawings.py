@@ -45,6 +45,14 @@ def test_block_shows_the_direct_path():
     drawings.draw_block(ax, ['conv', 'BN'], '', ['ReLU'], direct=True)
     edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
     assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
+def test_twin_blocks_stand_level_and_a_projection_has_a_box():
+    plain, residual = drawings.canvas(6, 4, columns=2)
+    drawings.draw_block(plain, ['conv', 'BN'], None)
+    drawings.draw_block(residual, ['conv', 'BN'], 'x', projection='1×1')
+    places = [{text.get_text(): text.get_position() for text in ax.texts}
+              for ax in (plain, residual)]
+    assert all(places[1][name] == place for name, place in places[0].items() if name)
+    assert plain.get_ylim() == residual.get_ylim() and '1×1' in places[1]
 
 
 def test_net_has_every_layer_and_every_shortcut():
