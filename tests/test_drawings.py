@@ -142,3 +142,10 @@ def test_identity_copy_has_every_block_of_both_nets():
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
     assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
     assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3
+
+
+def test_bn_stands_where_it_is_asked_for():
+    places = {'none': (), 'two': ('branch',), 'three': ('branch', 'shortcut')}
+    drawings.draw_bn_places(places)
+    assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
+    assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
