@@ -545,3 +545,29 @@ def draw_streams(blocks):
         ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
         ax.set_title(title, fontsize=10)
         ax.axis('off')
+def draw_bn_places(places):
+    """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
+
+    places: {title: those of 'stem', 'branch' and 'shortcut' that have BN}.
+    """
+    def norm(ax, x, y):
+        ax.add_patch(Rectangle((x - 0.75, y - 0.28), 1.5, 0.56, facecolor='black', zorder=3))
+        ax.text(x, y, 'BN', color='white', ha='center', va='center', fontsize=9, zorder=4)
+
+    line = {'color': SHORTCUT, 'linewidth': 2.2}
+    for ax, (title, having) in zip(canvas(6.4, 4.2, columns=len(places)), places.items(),
+                                   strict=True):
+        arrow(ax, (0, 0.9), (0, -6.75))
+        ax.plot([0, 1.9, 1.9], [-1.95, -1.95, -7], **line)
+        arrow(ax, (1.9, -7), (0.25, -7), **line)
+        plus(ax, 0, -7)
+        arrow(ax, (0, -7.25), (0, -8))
+        for x, y, text in ((0, 0, '7×7 conv'), (0, -3, '3×3 conv'), (0, -5, '3×3 conv'),
+                           (1.9, -4, '1×1 conv')):
+            box(ax, x, y, text, width=1.7, height=0.56, size=9)
+        for place, x, y in (('stem', 0, -0.9), ('branch', 0, -3.9), ('branch', 0, -5.9),
+                            ('shortcut', 1.9, -4.9)):
+            if place in having:
+                norm(ax, x, y)
+        ax.set(xlim=(-0.95, 2.8), ylim=(-8.1, 1))
+        ax.set_title(title, fontsize=10)

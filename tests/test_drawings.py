@@ -168,3 +168,8 @@ def test_streams_have_their_layers_and_how_they_join():
     assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
     assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
     assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
+def test_bn_stands_where_it_is_asked_for():
+    places = {'none': (), 'two': ('branch',), 'three': ('branch', 'shortcut')}
+    drawings.draw_bn_places(places)
+    assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
+    assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
