@@ -233,29 +233,28 @@ def animate_backward(curves, alt):
     return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
 
 
-def draw_depths(ax, nets, name_stages=False):
+def draw_depths(ax, nets, stages=()):
     """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
 
     nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
-    name_stages: write the stages' names below the last row.
+    stages: what to write below the last row's four stages, three lines each.
     """
     shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
-    for row, (layers, stages) in enumerate(nets.values()):
+    for row, (layers, numbers) in enumerate(nets.values()):
         first, middles = 1, [0.5]
-        for shade, blocks in zip(shades, stages, strict=True):
+        for shade, blocks in zip(shades, numbers, strict=True):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
             middles.append((first + behind) / 2)
             ax.text(middles[-1], row - 0.32, blocks, ha='center', fontsize=11)
             first = behind
         ax.barh([row, row], 1, 0.5, [0, first], color='black')
-    if name_stages:
-        for x, name in zip([*middles, first + 0.5], ('stem', *(f'stage {n}' for n in range(1, 5)),
-                                                     'head'), strict=True):
+    if stages:
+        for x, name in zip([*middles, first + 0.5], ('stem', *stages, 'head'), strict=True):
             ax.text(x, row + 0.34, name, ha='center', va='top', fontsize=10)
-    ends = [2 + layers * sum(stages) for layers, stages in nets.values()]
+    ends = [2 + layers * sum(numbers) for layers, numbers in nets.values()]
     ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
-           ylim=(len(nets) - (0.25 if name_stages else 0.6), -0.75))
+           ylim=(len(nets) - (-0.15 if stages else 0.6), -0.75))
     ax.set_yticks(range(len(nets)), nets)
     ax.tick_params(labelsize=11)
     ax.grid(False)
@@ -310,19 +309,22 @@ def draw_channels(blocks):
     ax.axis('off')
 
 
-def draw_seen(ax, pixels, side, title=''):
-    """Draw on `ax` which pixels were looked at, grey, and two neighbouring windows of stride 2.
+def draw_seen(ax, branch, shortcut, side, title=''):
+    """Draw on `ax` the pixels that a block reads, and two neighbouring windows of stride 2.
 
-    pixels: booleans, (height, width); side: of the windows.
+    branch, shortcut: which pixels either reads, booleans (height, width); they become grey, and
+    get a dot. side: of the windows.
     """
-    ax.imshow(pixels, cmap='Greys', vmin=0, vmax=2.5)
-    edges = np.arange(len(pixels) + 1) - 0.5
+    ax.imshow(branch, cmap='Greys', vmin=0, vmax=2.5)
+    edges = np.arange(len(branch) + 1) - 0.5
     ax.hlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
     ax.vlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
+    rows, columns = np.nonzero(shortcut)
+    ax.plot(columns, rows, 'o', color=SHORTCUT, markersize=7)
     for column, style in ((2, '-'), (4, '--')):
         ax.add_patch(Rectangle((column - side / 2, 2 - side / 2), side, side, fill=False,
                                edgecolor='black', linewidth=3, linestyle=style, zorder=3))
-    ax.set(xlim=(-0.6, len(pixels) - 0.4), ylim=(len(pixels) - 0.4, -0.6))
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) - 0.4, -0.6))
     ax.set_title(title, fontsize=11)
     ax.axis('off')
 
@@ -348,9 +350,9 @@ def draw_costs(costs, kinds):
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
                                   for key in ('for parameters', 'for 32 images'))
     right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////',
-              label='parameters')
+              label='parameters,\ngradients and\nmomentum')
     bars = right.bar(names, for_images, bottom=for_parameters, color='0.45',
-                     label='outputs, 32 images')
+                     label='outputs of layers,\n32 images')
     right.bar_label(bars, fmt='%.1f', padding=2)
     right.set(xlabel='layers', ylabel='memory to train (GB)')
     right.margins(y=0.08)

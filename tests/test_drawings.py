@@ -83,14 +83,14 @@ def test_shortcut_has_a_box_for_what_it_meets():
     assert '× g' in texts(ax) and texts(ax).count('+') == 1 and ax.get_title() == 'T'
 
 
-@pytest.mark.parametrize('name_stages', [False, True])
-def test_depths_have_as_many_boxes_as_blocks(name_stages):
+@pytest.mark.parametrize('stages', [(), ('stage 1', 'stage 2', 'stage 3', 'stage 4')])
+def test_depths_have_as_many_boxes_as_blocks(stages):
     ax = plt.figure().add_subplot()
     drawings.draw_depths(ax, {'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))},
-                         name_stages)
+                         stages)
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
-    assert ('stage 3' in texts(ax)) == name_stages
+    assert ('stage 3' in texts(ax)) == bool(stages)
 
 
 def test_areas_of_convolutions_are_their_weights():
@@ -109,7 +109,9 @@ def test_areas_of_convolutions_are_their_weights():
 
 def test_seen_pixels_have_two_windows_of_stride_two():
     ax = plt.figure().add_subplot()
-    drawings.draw_seen(ax, np.eye(8) > 0, 3, title='T')
+    drawings.draw_seen(ax, np.ones((8, 8)) > 0, np.eye(8) > 0, 3, title='T')
+    dots, = ax.lines
+    assert list(dots.get_xdata()) == list(dots.get_ydata()) == list(range(8))
     assert [patch.get_x() + 1.5 for patch in ax.patches] == [2, 4] and ax.get_title() == 'T'
 
 
