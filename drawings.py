@@ -276,60 +276,131 @@ def animate_backward(curves, alt):
     return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
 
 
-def draw_depths(nets):
-    """Draw nets as rows of blocks along an axis of layers, each stage in a shade of its own.
+def draw_depths(ax, nets, stages=()):
+    """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
 
     nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
+    stages: what to write below the last row's four stages, three lines each.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.6))
     shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
-    for row, (layers, stages) in enumerate(nets.values()):
-        first = 1
-        for shade, blocks in zip(shades, stages, strict=True):
+    for row, (layers, numbers) in enumerate(nets.values()):
+        first, middles = 1, [0.5]
+        for shade, blocks in zip(shades, numbers, strict=True):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
-            ax.text((first + behind) / 2, row - 0.34, blocks, ha='center', fontsize=9)
+            middles.append((first + behind) / 2)
+            ax.text(middles[-1], row - 0.32, blocks, ha='center', fontsize=11)
             first = behind
         ax.barh([row, row], 1, 0.5, [0, first], color='black')
-    handles = [Rectangle((0, 0), 1, 1, facecolor=shade, **edge) for shade in (*shades, 'black')]
-    ax.legend(handles, [*(f'stage {n}' for n in range(1, 5)), 'stem, head'], loc='upper right')
-    ax.set(xlabel='layers with weights', xlim=(-1, 155), ylim=(len(nets) - 0.5, -0.75),
-           xticks=[2 + layers * sum(stages) for layers, stages in nets.values()])
+    if stages:
+        for x, name in zip([*middles, first + 0.5], ('stem', *stages, 'head'), strict=True):
+            ax.text(x, row + 0.34, name, ha='center', va='top', fontsize=10)
+    ends = [2 + layers * sum(numbers) for layers, numbers in nets.values()]
+    ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
+           ylim=(len(nets) - (-0.15 if stages else 0.6), -0.75))
     ax.set_yticks(range(len(nets)), nets)
+    ax.tick_params(labelsize=11)
     ax.grid(False)
 
 
-def draw_channels(ax, convolutions, title=''):
-    """Draw a residual block on `ax` from top to bottom, each tensor as wide as it has channels.
+def draw_channels(blocks):
+    """Draw residual blocks side by side, from top to bottom: channels are widths, weights areas.
 
-    convolutions: those of the branch, [(side of the kernel, channels in, channels out)].
+    blocks: {title: convolutions of the branch}, these being [(side of the kernel, channels in,
+    channels out)].
     """
-    y, line = 0., {'color': SHORTCUT, 'linewidth': 2.2}
+    inches = 1.85 / 256  # a channel's; the axes' unit is an inch
+    deep = 0.38 / (9 * 64)  # and so 36,864 weights of a 3 x 3 on 64 channels can be written in it
+    line = {'color': SHORTCUT, 'linewidth': 2.2}
+    _, ax = plt.subplots(figsize=(6.4, 5.2))
+    left = 0.
+    for title, convolutions in blocks.items():
+        wide = inches * convolutions[0][1]
+        x, y, above = left + 0.34 + wide / 2, 0., wide / 2
+        ax.text(x + 0.05, 0.3, title, ha='center', va='center', fontsize=10)
+        for number, (side, before, after) in enumerate(convolutions):
+            weights, below = side ** 2 * before * after, inches * after / 2
+            high = deep * weights / ((before + after) / 2)
+            ax.plot([x - above, x + above], [y, y], color='black', linewidth=3,
+                    solid_capstyle='butt')
+            ax.text(x - above - 0.05, y, before, ha='right', va='center', fontsize=10)
+            top, text = y - 0.1, [f'{side}×{side}', f'{weights:,}']
+            corners = (-above, top), (above, top), (below, top - high), (-below, top - high)
+            ax.add_patch(Polygon([(x + dx, dy) for dx, dy in corners], facecolor='0.85',
+                                 edgecolor='black', linewidth=1))
+            y, above = top - high, below
+            if high > 0.3:
+                ax.text(x, top - high / 2, '\n'.join(text), ha='center', va='center', fontsize=9,
+                        linespacing=1.1)
+            else:
+                ax.text(x, y - 0.11, ': '.join(text), ha='center', va='center', fontsize=9)
+                y -= 0.14
+            last = number == len(convolutions) - 1
+            ax.text(x, y - 0.12, 'BN' if last else 'BN, ReLU', ha='center', va='center', fontsize=9)
+            y -= 0.25
+        ax.plot([x - above, x + above], [y, y], color='black', linewidth=3, solid_capstyle='butt')
+        ax.text(x - above - 0.05, y, after, ha='right', va='center', fontsize=10)
+        arrow(ax, (x, y - 0.03), (x, y - 0.2))
+        plus(ax, x, y - 0.32)
+        right = x + max(wide / 2, 0.36) + 0.13
+        ax.plot([x + wide / 2, right, right], [0, 0, y - 0.32], **line)
+        arrow(ax, (right, y - 0.32), (x + 0.14, y - 0.32), **line)
+        arrow(ax, (x, y - 0.44), (x, y - 0.6))
+        ax.text(x, y - 0.7, 'ReLU', ha='center', va='center', fontsize=9)
+        left = right + 0.03
+    ax.set(xlim=(0, left), ylim=(-4.6, 0.5), aspect='equal')
+    ax.axis('off')
 
-    def tensor(channels):
-        half = channels / 256
-        ax.plot([-half, half], [y, y], color='black', linewidth=2.5, solid_capstyle='butt')
-        ax.text(-half - 0.1, y, channels, ha='right', va='center', fontsize=10)
-        return half
 
-    above = wide = tensor(convolutions[0][1])
-    for number, (side, _, after) in enumerate(convolutions, start=1):
-        below = after / 256
-        corners = (-above, y - 0.15), (above, y - 0.15), (below, y - 1), (-below, y - 1)
-        ax.add_patch(Polygon(corners, facecolor='0.88', edgecolor='black', linewidth=1))
-        ax.text(0, y - 0.58, f'{side}×{side}\nconv', ha='center', va='center', fontsize=9)
-        ax.text(0, y - 1.2, 'BN' if number == len(convolutions) else 'BN, ReLU', ha='center',
-                va='center', fontsize=9)
-        y -= 1.4
-        above = tensor(after)
-    arrow(ax, (0, y - 0.05), (0, y - 0.3))
-    plus(ax, 0, y - 0.52)
-    ax.plot([wide, 1.4, 1.4], [0, 0, y - 0.52], **line)
-    arrow(ax, (1.4, y - 0.52), (0.2, y - 0.52), **line)
-    arrow(ax, (0, y - 0.74), (0, y - 1))
-    ax.text(0, y - 1.2, 'ReLU', ha='center', va='center', fontsize=9)
-    ax.set(xlim=(-1.75, 1.5), ylim=(-5.6, 0.3))
-    ax.set_title(title, fontsize=10)
+def draw_seen(ax, branch, shortcut, side, title=''):
+    """Draw on `ax` the pixels that a block reads, and two neighbouring windows of stride 2.
+
+    branch, shortcut: which pixels either reads, booleans (height, width); they become grey, and
+    get a dot. side: of the windows.
+    """
+    ax.imshow(branch, cmap='Greys', vmin=0, vmax=2.5)
+    edges = np.arange(len(branch) + 1) - 0.5
+    ax.hlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
+    ax.vlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
+    rows, columns = np.nonzero(shortcut)
+    ax.plot(columns, rows, 'o', color=SHORTCUT, markersize=7)
+    for column, style in ((2, '-'), (4, '--')):
+        ax.add_patch(Rectangle((column - side / 2, 2 - side / 2), side, side, fill=False,
+                               edgecolor='black', linewidth=3, linestyle=style, zorder=3))
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) - 0.4, -0.6))
+    ax.set_title(title, fontsize=11)
+    ax.axis('off')
+
+
+def draw_costs(costs, kinds):
+    """Draw, side by side, time against multiply-adds, and the memory that training takes.
+
+    costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
+    kinds: {name of the block: layers of its nets}, two or more.
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
+        points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
+                  for layers in nets]
+        left.plot(*zip(*points, strict=True), marker='o', color=shade)
+        left.annotate(kind, points[1], (-12, 8), textcoords='offset points', ha='right',
+                      color=shade)
+        for layers, point in zip(nets, points, strict=True):
+            left.annotate(layers, point, (6, -10), textcoords='offset points')
+    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
+             xlim=(0, 1.17 * max(x for x, _ in points)))
+    names = [str(layers) for layers in costs]
+    for_parameters, for_images = (np.array([net[key] for net in costs.values()])
+                                  for key in ('for parameters', 'for 32 images'))
+    right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////',
+              label='parameters,\ngradients and\nmomentum')
+    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45',
+                     label='outputs of layers,\n32 images')
+    right.bar_label(bars, fmt='%.1f', padding=2)
+    right.set(xlabel='layers', ylabel='memory to train (GB)')
+    right.margins(y=0.08)
+    right.legend(loc='upper left', borderaxespad=0)
+    right.grid(False)
 
 
 def draw_module(ax, branches, behind=()):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 
 import drawings
@@ -100,18 +101,44 @@ def test_shortcut_has_a_box_for_what_it_meets():
     assert '× g' in texts(ax) and texts(ax).count('+') == 1 and ax.get_title() == 'T'
 
 
-def test_depths_have_as_many_boxes_as_blocks():
-    drawings.draw_depths({'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))})
-    ax = plt.gca()
+@pytest.mark.parametrize('stages', [(), ('stage 1', 'stage 2', 'stage 3', 'stage 4')])
+def test_depths_have_as_many_boxes_as_blocks(stages):
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))},
+                         stages)
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
+    assert ('stage 3' in texts(ax)) == bool(stages)
 
 
-def test_channels_have_a_convolution_for_each_layer():
-    ax, = drawings.canvas(3, 4)
-    drawings.draw_channels(ax, [(1, 256, 64), (3, 64, 64), (1, 64, 256)])
-    assert [text for text in texts(ax) if 'conv' in text] == ['1×1\nconv', '3×3\nconv', '1×1\nconv']
+def test_areas_of_convolutions_are_their_weights():
+    drawings.draw_channels({'T': [(1, 256, 64), (3, 64, 64), (1, 64, 256)]})
+    ax = plt.gca()
+    assert [text for text in texts(ax) if '×' in text] == [
+        '1×1: 16,384', '3×3\n36,864', '1×1: 16,384']
     assert [text for text in texts(ax) if text.isdigit()] == ['256', '64', '64', '256']
+    areas = []
+    for patch in ax.patches:
+        if isinstance(patch, Polygon):
+            (x0, top), (x1, _), (x2, bottom), (x3, _) = patch.get_xy()[:4]
+            areas.append((x1 - x0 + x2 - x3) / 2 * (top - bottom))
+    assert np.array(areas) / areas[1] == pytest.approx([16 / 36, 1, 16 / 36])
+
+
+def test_seen_pixels_have_two_windows_of_stride_two():
+    ax = plt.figure().add_subplot()
+    drawings.draw_seen(ax, np.ones((8, 8)) > 0, np.eye(8) > 0, 3, title='T')
+    dots, = ax.lines
+    assert list(dots.get_xdata()) == list(dots.get_ydata()) == list(range(8))
+    assert [patch.get_x() + 1.5 for patch in ax.patches] == [2, 4] and ax.get_title() == 'T'
+
+
+def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
+    net = {'multiply-adds': 1, 'milliseconds': 2, 'for parameters': 3, 'for 32 images': 4.5}
+    drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)})
+    left, right = plt.gcf().axes
+    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
+    assert len(right.patches) == 2 * 4 and texts(right) == ['7.5'] * 4
 
 
 @pytest.mark.parametrize('behind, shortcuts', [((), 0), (('c', '+', 'ReLU'), 1)])
