@@ -162,15 +162,14 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, title='', notes=True):
+def draw_net(ax, parts, names):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
-    'identity', 'projection', '' (nothing, but with room for it, so that a plain net stands level
-    with its residual twin) or None for what passes them by. Projections are dotted, as in He 2015,
-    figure 3, and a legend would name both. notes: write name and note of each part beside it.
+    'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
+    2015, figure 3. names: {shortcut: text beside the first of its kind}.
     """
-    y, above = 0., None
+    y, above, unnamed = 0., None, dict(names)
     for index, (name, note, blocks) in enumerate(parts):
         top = y + 0.55
         for layers, shortcut in blocks:
@@ -181,24 +180,22 @@ def draw_net(ax, parts, title='', notes=True):
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
                 above = y - 0.3
                 y -= 1
-            if shortcut is not None:
-                y -= 0.67
             if shortcut:
+                y -= 0.67
                 join = y + 0.95
                 arrow(ax, (0, above), (0, join + 0.15))
                 line = {'color': SHORTCUT, 'linewidth': 2,
                         'linestyle': ':' if shortcut == 'projection' else '-'}
-                known = shortcut in ax.get_legend_handles_labels()[1]
-                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line,
-                        label='_' if known else shortcut)
+                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line)
                 arrow(ax, (0.45, join), (0.14, join), color=SHORTCUT, linewidth=2)
+                ax.text(1.75, (start + join) / 2, unnamed.pop(shortcut, ''), color=SHORTCUT,
+                        va='center', fontsize=10)
                 plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
-        if notes:
-            ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
-                    ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 0.9), xlim=(-5.2 if notes else -1.9, 2), title=title)
+        ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
+                ha='right', va='center', fontsize=9, linespacing=1.4)
+    ax.set(ylim=(y + 0.4, 0.9), xlim=(-5.2, 3.6))
 
 
 def animate_backward(curves, alt):
@@ -421,29 +418,28 @@ def draw_identity_copy():
     ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
 
 
-def draw_work_and_weights():
-    """Draw ResNet-18's convolutions, stage by stage: work stays level, weights grow fourfold.
+def draw_work_and_weights(convolutions):
+    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
 
-    Above, a box is as high as the image's side and as wide as there are channels; below, a square
-    is as wide, so that the areas are to each other as the weights.
+    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
+    high as the image's side; its width follows from its area. Below are squares.
     """
-    ax, = canvas(6.4, 4)
-    # Name, side (6 for n), width (1 for 64 channels), labels. The stem is as wide as makes its area
-    # right: 7 x 7 weights instead of 3 x 3, and 3 channels come in instead of 64.
-    stages = [(f'stage {i + 1}', 6 / 2 ** i, 2 ** i, ('$n$', '$n/2$', '$n/4$', '$n/8$')[i],
-               f'{64 * 2 ** i}', f'× {4 ** i}') for i in range(4)]
-    left = 0
-    for name, side, width, *labels in [('stem', 12, 0.5, '$2n$', '3 → 64', '× ¼'), *stages]:
-        boxes = 1 if name == 'stem' else 2
-        middle = left + (width + 0.3) * boxes / 2 - 0.15
-        places = [(left + i * (width + 0.3), 0, side) for i in range(boxes)]
-        for x, y, height in (*places, (middle - width / 2, -6.8 - width, width)):
-            ax.add_patch(Rectangle((x, y), width, height, linewidth=1, edgecolor='black',
-                                   facecolor='0.85' if y == 0 else '0.6'))
-        ax.text(middle, side + 0.4, name, ha='center', fontsize=10)
-        for y, text in zip((-1, -2.3, -6), labels, strict=True):
-            ax.text(middle, y, text, ha='center', va='center', fontsize=10)
-        left += boxes * width + 2.2
-    for y, text in ((3, 'work'), (-1, 'side'), (-2.3, 'channels'), (-6, 'weights')):
-        ax.text(-2.2, y, text, ha='right', va='center', fontsize=10)
-    ax.set(xlim=(-6, left - 1.6), ylim=(-15, 13.5), aspect='equal')
+    ax, = canvas(6.4, 4.4)
+    left = 0.
+    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
+        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
+        wide = 1e-8 * weights * side ** 2 / high
+        middle = left + max(wide, edge, 0.72) / 2
+        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
+                               edgecolor='black', linewidth=1))
+        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
+                               edgecolor='black', linewidth=1))
+        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
+                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
+                        (-1.13, f'{weights / 1e6:.2f}')):
+            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
+        left = 2 * middle - left + 0.1
+    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
+                    (-0.64, 'channels'), (-1.13, 'million weights')):
+        ax.text(-0.05, y, text, ha='right')
+    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')
