@@ -27,12 +27,16 @@ def canvas(width, height, columns=1, rows=1):
 
 
 def box(ax, x, y, text, width=2., height=0.62, size=10):
-    """A box with rounded corners around (x, y), grey if there are weights in it."""
+    """A box with rounded corners around (x, y), grey if there are weights in it.
+
+    size: of the letters; without any the text only says what shade.
+    """
     white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
                                 facecolor='white' if white else '0.88', linewidth=1))
-    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
+    if size:
+        ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
 
 
 def arrow(ax, start, end, **style):
@@ -162,14 +166,18 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, names):
+def draw_net(ax, parts, names, titles=('', '')):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
+
+    To the right the same boxes again, small and without shortcuts: its plain twin.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
     'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
-    2015, figure 3. names: {shortcut: text beside the first of its kind}.
+    2015, figure 3. names: {shortcut: text beside the first of its kind}. titles: of net and twin.
     """
-    y, above, unnamed = 0., None, dict(names)
+    y, above, unnamed, twin, twin_above = 0., None, dict(names), 4.05, None
+    for x, title in zip((0, twin), titles, strict=True):
+        ax.text(x, 0.62, title, ha='center', va='center', fontsize=10, weight='bold')
     for index, (name, note, blocks) in enumerate(parts):
         top = y + 0.55
         for layers, shortcut in blocks:
@@ -177,8 +185,10 @@ def draw_net(ax, parts, names):
             for text in layers:
                 if above is not None:
                     arrow(ax, (0, above), (0, y + 0.3))
+                    arrow(ax, (twin, twin_above), (twin, y + 0.3))
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
-                above = y - 0.3
+                box(ax, twin, y, text, width=0.9, height=0.6, size=0)
+                above = twin_above = y - 0.3
                 y -= 1
             if shortcut:
                 y -= 0.67
@@ -195,7 +205,7 @@ def draw_net(ax, parts, names):
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
         ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
                 ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 0.9), xlim=(-5.2, 3.6))
+    ax.set(ylim=(y + 0.4, 1), xlim=(-4.9, 4.6))
 
 
 def animate_backward(curves, alt):
@@ -416,6 +426,31 @@ def draw_identity_copy():
     for x, text in ((0, 'stem'), (32, 'head')):
         ax.text(x, -1.15, text, ha='center', va='top', fontsize=9)
     ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
+
+
+def draw_receptive_field(ax):
+    """Draw on `ax`, in one dimension, what a number sees that lies behind two windows.
+
+    Of 11 pixels windows of 7, 2 pixels apart, make three numbers, and one window of 3 makes one.
+    """
+    def squares(y, places, shade):
+        for x in places:
+            ax.add_patch(Rectangle((x - 0.45, y), 0.9, 0.9, facecolor=shade, edgecolor='black',
+                                   linewidth=1, zorder=3))
+
+    rows = ((0, range(11), 'white', 'pixels:\n7 + 2 · 2 = 11'),
+            (2.4, (3, 5, 7), '0.8', 'convolution:\n3 numbers, 2 pixels apart'),
+            (4.8, (5,), '0.5', 'max-pool:\n1 number'))
+    for y, places, shade, text in rows:
+        squares(y, places, shade)
+        ax.text(11.2, y + 0.45, text, va='center', fontsize=10)
+    for (y, places, *_), half in zip(rows[1:], (3, 2), strict=True):  # of a window, in pixels
+        for x in places:
+            for side in (-1, 1):
+                ax.plot([x + 0.45 * side, x + (half + 0.45) * side], [y, y - 1.5],
+                        color='black', linewidth=0.8)
+    ax.set(xlim=(-3, 19.5), ylim=(-1.8, 5.9), aspect='equal')
+    ax.axis('off')
 
 
 def draw_work_and_weights(convolutions):

@@ -6,7 +6,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 import drawings
@@ -45,11 +45,23 @@ def test_net_has_every_layer_and_every_shortcut():
                                                 (['c', 'd'], 'projection'),
                                                 (['e', 'f'], 'identity')]),
                            ('head', '', [(['g', 'h'], None)])],
-                      {'identity': 'as it is', 'projection': 'halved'})
+                      {'identity': 'as it is', 'projection': 'halved'}, ('ours', 'plain'))
     assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef+gh'
+    boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    assert [box.get_width() for box in boxes] == 10 * [2.5, 0.9]  # the net's and its twin's
+    assert {box.get_facecolor() for box in boxes[:2]} != {box.get_facecolor() for box in boxes[2:4]}
+    assert texts(ax)[:2] == ['ours', 'plain']
     assert '9 parameters' in ' '.join(texts(ax))
     assert (len(lines(ax, '-')), len(lines(ax, ':'))) == (2, 1)
     assert texts(ax).count('as it is') == texts(ax).count('halved') == 1
+
+
+def test_a_number_behind_two_windows_sees_eleven_pixels():
+    _, ax = plt.subplots()
+    drawings.draw_receptive_field(ax)
+    rows = [patch.get_y() for patch in ax.patches]
+    assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
+    assert {line.get_xdata()[1] for line in ax.lines} >= {-0.45, 10.45}  # the outermost pixels
 
 
 def test_paths_are_eight():
