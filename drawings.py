@@ -44,6 +44,17 @@ def box(ax, x, y, text, width=2., height=0.62, size=10, color=None):
                                 facecolor='white' if white else '0.88',
                                 **{'edgecolor': 'black', 'linewidth': 1, **edge}))
     ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
+def box(ax, x, y, text, width=2., height=0.62, size=10):
+    """A box with rounded corners around (x, y), grey if there are weights in it.
+
+    size: of the letters; without any the text only says what shade.
+    """
+    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
+    ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
+                                boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
+                                facecolor='white' if white else '0.88', linewidth=1))
+    if size:
+        ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
 
 
 def arrow(ax, start, end, **style):
@@ -201,15 +212,18 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, title='', notes=True):
+def draw_net(ax, parts, names, titles=('', '')):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
 
+    To the right the same boxes again, small and without shortcuts: its plain twin.
+
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
-    'identity', 'projection', '' (nothing, but with room for it, so that a plain net stands level
-    with its residual twin) or None for what passes them by. Projections are dotted, as in He 2015,
-    figure 3, and a legend would name both. notes: write name and note of each part beside it.
+    'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
+    2015, figure 3. names: {shortcut: text beside the first of its kind}. titles: of net and twin.
     """
-    y, above = 0., None
+    y, above, unnamed, twin, twin_above = 0., None, dict(names), 4.05, None
+    for x, title in zip((0, twin), titles, strict=True):
+        ax.text(x, 0.62, title, ha='center', va='center', fontsize=10, weight='bold')
     for index, (name, note, blocks) in enumerate(parts):
         top = y + 0.55
         for layers, shortcut in blocks:
@@ -217,27 +231,27 @@ def draw_net(ax, parts, title='', notes=True):
             for text in layers:
                 if above is not None:
                     arrow(ax, (0, above), (0, y + 0.3))
+                    arrow(ax, (twin, twin_above), (twin, y + 0.3))
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
-                above = y - 0.3
+                box(ax, twin, y, text, width=0.9, height=0.6, size=0)
+                above = twin_above = y - 0.3
                 y -= 1
-            if shortcut is not None:
-                y -= 0.67
             if shortcut:
+                y -= 0.67
                 join = y + 0.95
                 arrow(ax, (0, above), (0, join + 0.15))
                 line = {'color': SHORTCUT, 'linewidth': 2,
                         'linestyle': ':' if shortcut == 'projection' else '-'}
-                known = shortcut in ax.get_legend_handles_labels()[1]
-                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line,
-                        label='_' if known else shortcut)
+                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line)
                 arrow(ax, (0.45, join), (0.14, join), color=SHORTCUT, linewidth=2)
+                ax.text(1.75, (start + join) / 2, unnamed.pop(shortcut, ''), color=SHORTCUT,
+                        va='center', fontsize=10)
                 plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
-        if notes:
-            ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
-                    ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 0.9), xlim=(-5.2 if notes else -1.9, 2), title=title)
+        ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
+                ha='right', va='center', fontsize=9, linespacing=1.4)
+    ax.set(ylim=(y + 0.4, 1), xlim=(-4.9, 4.6))
 
 
 def animate_backward(curves, alt):
@@ -546,11 +560,10 @@ def draw_identity_copy():
     ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
 
 
-def draw_work_and_weights():
-    """Draw ResNet-18's convolutions, stage by stage: work stays level, weights grow fourfold.
+def draw_receptive_field(ax):
+    """Draw on `ax`, in one dimension, what a number sees that lies behind two windows.
 
-    Above, a box is as high as the image's side and as wide as there are channels; below, a square
-    is as wide, so that the areas are to each other as the weights.
+    Of 11 pixels windows of 7, 2 pixels apart, make three numbers, and one window of 3 makes one.
     """
     ax, = canvas(6.4, 4)
     # Name, side (6 for n), width (1 for 64 channels), labels. The stem is as wide as makes its area
@@ -642,3 +655,48 @@ def draw_bn_places(places):
                 norm(ax, x, y)
         ax.set(xlim=(-0.95, 2.8), ylim=(-8.1, 1))
         ax.set_title(title, fontsize=10)
+    def squares(y, places, shade):
+        for x in places:
+            ax.add_patch(Rectangle((x - 0.45, y), 0.9, 0.9, facecolor=shade, edgecolor='black',
+                                   linewidth=1, zorder=3))
+
+    rows = ((0, range(11), 'white', 'pixels:\n7 + 2 · 2 = 11'),
+            (2.4, (3, 5, 7), '0.8', 'convolution:\n3 numbers, 2 pixels apart'),
+            (4.8, (5,), '0.5', 'max-pool:\n1 number'))
+    for y, places, shade, text in rows:
+        squares(y, places, shade)
+        ax.text(11.2, y + 0.45, text, va='center', fontsize=10)
+    for (y, places, *_), half in zip(rows[1:], (3, 2), strict=True):  # of a window, in pixels
+        for x in places:
+            for side in (-1, 1):
+                ax.plot([x + 0.45 * side, x + (half + 0.45) * side], [y, y - 1.5],
+                        color='black', linewidth=0.8)
+    ax.set(xlim=(-3, 19.5), ylim=(-1.8, 5.9), aspect='equal')
+    ax.axis('off')
+
+
+def draw_work_and_weights(convolutions):
+    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
+
+    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
+    high as the image's side; its width follows from its area. Below are squares.
+    """
+    ax, = canvas(6.4, 4.4)
+    left = 0.
+    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
+        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
+        wide = 1e-8 * weights * side ** 2 / high
+        middle = left + max(wide, edge, 0.72) / 2
+        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
+                               edgecolor='black', linewidth=1))
+        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
+                               edgecolor='black', linewidth=1))
+        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
+                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
+                        (-1.13, f'{weights / 1e6:.2f}')):
+            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
+        left = 2 * middle - left + 0.1
+    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
+                    (-0.64, 'channels'), (-1.13, 'million weights')):
+        ax.text(-0.05, y, text, ha='right')
+    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 import drawings
@@ -57,20 +58,29 @@ def test_twin_blocks_stand_level_and_a_projection_has_a_box():
 
 
 def test_net_has_every_layer_and_every_shortcut():
-    parts = [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
-             ('stage 1', 'none', [(['a', 'b'], 'identity'), (['c', 'd'], 'projection')]),
-             ('head', '', [(['e', 'f'], '')])]
-    ax, twin = drawings.canvas(6, 6, columns=2)
-    drawings.draw_net(ax, parts)
-    assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef'
+    ax, = drawings.canvas(6, 6)
+    drawings.draw_net(ax, [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
+                           ('stage 1', 'none', [(['a', 'b'], 'identity'),
+                                                (['c', 'd'], 'projection'),
+                                                (['e', 'f'], 'identity')]),
+                           ('head', '', [(['g', 'h'], None)])],
+                      {'identity': 'as it is', 'projection': 'halved'}, ('ours', 'plain'))
+    assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef+gh'
+    boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    assert [box.get_width() for box in boxes] == 10 * [2.5, 0.9]  # the net's and its twin's
+    assert {box.get_facecolor() for box in boxes[:2]} != {box.get_facecolor() for box in boxes[2:4]}
+    assert texts(ax)[:2] == ['ours', 'plain']
     assert '9 parameters' in ' '.join(texts(ax))
-    assert len(lines(ax, '-')) == len(lines(ax, ':')) == 1
-    assert ax.get_legend_handles_labels()[1] == ['identity', 'projection']
-    plain = [(name, note, [(layers, None if shortcut is None else '')
-                           for layers, shortcut in blocks]) for name, note, blocks in parts]
-    drawings.draw_net(twin, plain, notes=False)
-    assert texts(twin) == ['7×7 conv', 'max-pool', *'abcdef']
-    assert ax.get_ylim() == twin.get_ylim()  # the twins stand level
+    assert (len(lines(ax, '-')), len(lines(ax, ':'))) == (2, 1)
+    assert texts(ax).count('as it is') == texts(ax).count('halved') == 1
+
+
+def test_a_number_behind_two_windows_sees_eleven_pixels():
+    _, ax = plt.subplots()
+    drawings.draw_receptive_field(ax)
+    rows = [patch.get_y() for patch in ax.patches]
+    assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
+    assert {line.get_xdata()[1] for line in ax.lines} >= {-0.45, 10.45}  # the outermost pixels
 
 
 def test_paths_are_eight():
@@ -172,13 +182,13 @@ def test_rounds_frame_what_has_changed():
     assert texts(after) == ['1', '2', '1', '1'] and not any(ax.axison for ax in others)
 
 
-def test_work_is_level_and_weights_grow_fourfold():
-    drawings.draw_work_and_weights()
+def test_areas_are_multiply_adds_and_weights():
+    drawings.draw_work_and_weights({'stem': (100, 45, '3'), 'stage': (1600, 11, '64')})
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
-    work = [box.get_width() * box.get_height() for box in boxes if box.get_y() == 0]
-    weights = [box.get_width() * box.get_height() for box in boxes if box.get_y() < 0]
-    assert work == [6] * (1 + 4 * 2)
-    assert weights == pytest.approx([0.25, 1, 4, 16, 64])
+    work, weights = ([box.get_width() * box.get_height() for box in boxes
+                      if (box.get_y() == 0) == above] for above in (True, False))
+    assert work[1] / work[0] == pytest.approx(1600 * 11 ** 2 / (100 * 45 ** 2))
+    assert weights[1] / weights[0] == pytest.approx(16)
 
 
 def test_identity_copy_has_every_block_of_both_nets():
