@@ -233,25 +233,29 @@ def animate_backward(curves, alt):
     return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
 
 
-def draw_depths(nets):
+def draw_depths(nets, ax=None):
     """Draw nets as rows of blocks along an axis of layers, each stage in a shade of its own.
 
     nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
+    ax: the axes to draw on, None for a figure of their own.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.6))
+    ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
+    depths = [2 + layers * sum(stages) for layers, stages in nets.values()]
     shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
     for row, (layers, stages) in enumerate(nets.values()):
         first = 1
-        for shade, blocks in zip(shades, stages, strict=True):
+        for shade, blocks in zip(shades, stages, strict=False):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
             ax.text((first + behind) / 2, row - 0.34, blocks, ha='center', fontsize=9)
             first = behind
         ax.barh([row, row], 1, 0.5, [0, first], color='black')
-    handles = [Rectangle((0, 0), 1, 1, facecolor=shade, **edge) for shade in (*shades, 'black')]
-    ax.legend(handles, [*(f'stage {n}' for n in range(1, 5)), 'stem, head'], loc='upper right')
-    ax.set(xlabel='layers with weights', xlim=(-1, 155), ylim=(len(nets) - 0.5, -0.75),
-           xticks=[2 + layers * sum(stages) for layers, stages in nets.values()])
+    names = [f'stage {number}' for number in range(1, len(stages) + 1)]
+    handles = [Rectangle((0, 0), 1, 1, facecolor=shade, **edge)
+               for shade in (*shades[:len(names)], 'black')]
+    ax.legend(handles, [*names, 'stem, head'], loc='upper right')
+    ax.set(xlabel='layers with weights', xlim=(-1, max(depths) + 3),
+           ylim=(len(nets) - 0.5, -0.75), xticks=depths)
     ax.set_yticks(range(len(nets)), nets)
     ax.grid(False)
 
@@ -387,12 +391,45 @@ def draw_rounds(rounds):
     fig.supylabel('worker', fontsize=10)
 
 
-def draw_identity_copy():
-    """A plain net of 20 layers, and below it the 56-layer net that computes the same.
+def draw_identity_kernel(ax):
+    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
+    ax.axis('off')
+    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
+    kernel = np.zeros((3, 3), int)
+    kernel[1, 1] = 1
 
-    Each box is a block of two layers: those of the shallow net stand above their copies.
+    def table(left, numbers, title, frame, bold):
+        side = len(numbers)
+        for (row, column), value in np.ndenumerate(numbers):
+            x, y = left + column, side / 2 - row - 1
+            shade = 1 - 0.05 * value if side == 4 else 1
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
+            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
+                    weight='bold' if (row, column) == bold else 'normal')
+        column, row, width = frame
+        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
+                               edgecolor='black', linewidth=2.2, zorder=3))
+        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
+
+    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
+    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
+    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
+    for x, text in ((5, '×'), (10, '=')):
+        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
+    middle = pixels[1, 1]
+    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
+    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')
+
+
+def draw_identity_copy():
+    """A plain net of 20 layers, the 56-layer net that computes the same, and what makes it so.
+
+    Each box is a block of two layers: those of the shallow net stand above their copies. Below is
+    the kernel of an added block, with a piece of an image before and behind it.
     """
-    ax, = canvas(6.4, 3.3)
+    _, (ax, below) = plt.subplots(2, 1, figsize=(6.4, 5.4), height_ratios=(3.3, 2.1))
+    draw_identity_kernel(below)
+    ax.axis('off')
     # Stem, three stages of nine places with a gap behind each, and head.
     places = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(9)), 32]
     copied = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(3)), 32]

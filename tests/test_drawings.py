@@ -88,6 +88,10 @@ def test_depths_have_as_many_boxes_as_blocks():
     ax = plt.gca()
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
+    _, ax = plt.subplots()
+    drawings.draw_depths({'plain-20': (2, (3, 3, 3))}, ax)
+    assert len(ax.patches) == 9 + 2
+    assert [text.get_text() for text in ax.get_legend().texts][-2:] == ['stage 3', 'stem, head']
 
 
 def test_channels_have_a_convolution_for_each_layer():
@@ -137,8 +141,12 @@ def test_work_is_level_and_weights_grow_fourfold():
     assert weights == pytest.approx([0.25, 1, 4, 16, 64])
 
 
-def test_identity_copy_has_every_block_of_both_nets():
+def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
     drawings.draw_identity_copy()
-    boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
+    nets, kernel = plt.gcf().axes
+    boxes = [patch for patch in nets.patches if isinstance(patch, Rectangle)]
     assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
-    assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3
+    assert texts(nets).count('3\ncopied') == texts(nets).count('6\npass on') == 3
+    numbers = [int(text) for text in texts(kernel) if text.isdigit()]
+    assert numbers[:16] == numbers[16 + 9:]  # what goes out is what came in
+    assert numbers[16:16 + 9] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
