@@ -233,30 +233,32 @@ def animate_backward(curves, alt):
     return HTML(f'<img src="data:image/gif;base64,{data}" alt="{alt}">')
 
 
-def draw_depths(nets, ax=None):
-    """Draw nets as rows of blocks along an axis of layers, each stage in a shade of its own.
+def draw_depths(ax, nets, name_stages=False):
+    """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
 
-    nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
-    ax: the axes to draw on, None for a figure of their own.
+    nets: {name: (layers in a block, (blocks in each stage))}. At most four stages. Stem and head,
+    black, have one layer.
+    name_stages: write the stages' names below the last row.
     """
-    ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
-    depths = [2 + layers * sum(stages) for layers, stages in nets.values()]
     shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
     for row, (layers, stages) in enumerate(nets.values()):
-        first = 1
+        first, middles = 1, [0.5]
         for shade, blocks in zip(shades, stages, strict=False):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
-            ax.text((first + behind) / 2, row - 0.34, blocks, ha='center', fontsize=9)
+            middles.append((first + behind) / 2)
+            ax.text(middles[-1], row - 0.32, blocks, ha='center', fontsize=11)
             first = behind
         ax.barh([row, row], 1, 0.5, [0, first], color='black')
-    names = [f'stage {number}' for number in range(1, len(stages) + 1)]
-    handles = [Rectangle((0, 0), 1, 1, facecolor=shade, **edge)
-               for shade in (*shades[:len(names)], 'black')]
-    ax.legend(handles, [*names, 'stem, head'], loc='upper right')
-    ax.set(xlabel='layers with weights', xlim=(-1, max(depths) + 3),
-           ylim=(len(nets) - 0.5, -0.75), xticks=depths)
+    if name_stages:
+        names = 'stem', *(f'stage {n}' for n in range(1, len(stages) + 1)), 'head'
+        for x, name in zip([*middles, first + 0.5], names, strict=True):
+            ax.text(x, row + 0.34, name, ha='center', va='top', fontsize=10)
+    ends = [2 + layers * sum(stages) for layers, stages in nets.values()]
+    ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
+           ylim=(len(nets) - (0.25 if name_stages else 0.6), -0.75))
     ax.set_yticks(range(len(nets)), nets)
+    ax.tick_params(labelsize=11)
     ax.grid(False)
 
 

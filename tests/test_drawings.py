@@ -83,15 +83,21 @@ def test_shortcut_has_a_box_for_what_it_meets():
     assert '× g' in texts(ax) and texts(ax).count('+') == 1 and ax.get_title() == 'T'
 
 
-def test_depths_have_as_many_boxes_as_blocks():
-    drawings.draw_depths({'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))})
-    ax = plt.gca()
+@pytest.mark.parametrize('name_stages', [False, True])
+def test_depths_have_as_many_boxes_as_blocks(name_stages):
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))},
+                         name_stages)
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
-    _, ax = plt.subplots()
-    drawings.draw_depths({'plain-20': (2, (3, 3, 3))}, ax)
+    assert ('stage 3' in texts(ax)) == ('stage 4' in texts(ax)) == name_stages
+
+
+def test_depths_of_nets_with_three_stages():
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, name_stages=True)
     assert len(ax.patches) == 9 + 2
-    assert [text.get_text() for text in ax.get_legend().texts][-2:] == ['stage 3', 'stem, head']
+    assert texts(ax)[-5:] == ['stem', 'stage 1', 'stage 2', 'stage 3', 'head']
 
 
 def test_channels_have_a_convolution_for_each_layer():
