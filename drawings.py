@@ -300,6 +300,17 @@ def draw_depths(ax, nets, stages=()):
     for row, (layers, numbers) in enumerate(nets.values()):
         first, middles = 1, [0.5]
         for shade, blocks in zip(shades, numbers, strict=True):
+def draw_depths(ax, nets, name_stages=False):
+    """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
+
+    nets: {name: (layers in a block, (blocks in each stage))}. At most four stages. Stem and head,
+    black, have one layer.
+    name_stages: write the stages' names below the last row.
+    """
+    shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
+    for row, (layers, stages) in enumerate(nets.values()):
+        first, middles = 1, [0.5]
+        for shade, blocks in zip(shades, stages, strict=False):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
             middles.append((first + behind) / 2)
@@ -312,6 +323,13 @@ def draw_depths(ax, nets, stages=()):
     ends = [2 + layers * sum(numbers) for layers, numbers in nets.values()]
     ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
            ylim=(len(nets) - (-0.15 if stages else 0.6), -0.75))
+    if name_stages:
+        names = 'stem', *(f'stage {n}' for n in range(1, len(stages) + 1)), 'head'
+        for x, name in zip([*middles, first + 0.5], names, strict=True):
+            ax.text(x, row + 0.34, name, ha='center', va='top', fontsize=10)
+    ends = [2 + layers * sum(stages) for layers, stages in nets.values()]
+    ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
+           ylim=(len(nets) - (0.25 if name_stages else 0.6), -0.75))
     ax.set_yticks(range(len(nets)), nets)
     ax.tick_params(labelsize=11)
     ax.grid(False)
@@ -526,12 +544,45 @@ def draw_rounds(rounds):
     fig.supylabel('worker', fontsize=10)
 
 
-def draw_identity_copy():
-    """A plain net of 20 layers, and below it the 56-layer net that computes the same.
+def draw_identity_kernel(ax):
+    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
+    ax.axis('off')
+    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
+    kernel = np.zeros((3, 3), int)
+    kernel[1, 1] = 1
 
-    Each box is a block of two layers: those of the shallow net stand above their copies.
+    def table(left, numbers, title, frame, bold):
+        side = len(numbers)
+        for (row, column), value in np.ndenumerate(numbers):
+            x, y = left + column, side / 2 - row - 1
+            shade = 1 - 0.05 * value if side == 4 else 1
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
+            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
+                    weight='bold' if (row, column) == bold else 'normal')
+        column, row, width = frame
+        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
+                               edgecolor='black', linewidth=2.2, zorder=3))
+        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
+
+    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
+    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
+    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
+    for x, text in ((5, '×'), (10, '=')):
+        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
+    middle = pixels[1, 1]
+    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
+    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')
+
+
+def draw_identity_copy():
+    """A plain net of 20 layers, the 56-layer net that computes the same, and what makes it so.
+
+    Each box is a block of two layers: those of the shallow net stand above their copies. Below is
+    the kernel of an added block, with a piece of an image before and behind it.
     """
-    ax, = canvas(6.4, 3.3)
+    _, (ax, below) = plt.subplots(2, 1, figsize=(6.4, 5.4), height_ratios=(3.3, 2.1))
+    draw_identity_kernel(below)
+    ax.axis('off')
     # Stem, three stages of nine places with a gap behind each, and head.
     places = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(9)), 32]
     copied = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(3)), 32]

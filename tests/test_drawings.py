@@ -119,6 +119,21 @@ def test_depths_have_as_many_boxes_as_blocks(stages):
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
     assert ('stage 3' in texts(ax)) == bool(stages)
+@pytest.mark.parametrize('name_stages', [False, True])
+def test_depths_have_as_many_boxes_as_blocks(name_stages):
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))},
+                         name_stages)
+    assert len(ax.patches) == (8 + 2) + (16 + 2)
+    assert list(ax.get_xticks()) == [18, 50]
+    assert ('stage 3' in texts(ax)) == ('stage 4' in texts(ax)) == name_stages
+
+
+def test_depths_of_nets_with_three_stages():
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, name_stages=True)
+    assert len(ax.patches) == 9 + 2
+    assert texts(ax)[-5:] == ['stem', 'stage 1', 'stage 2', 'stage 3', 'head']
 
 
 def test_areas_of_convolutions_are_their_weights():
@@ -191,9 +206,10 @@ def test_areas_are_multiply_adds_and_weights():
     assert weights[1] / weights[0] == pytest.approx(16)
 
 
-def test_identity_copy_has_every_block_of_both_nets():
+def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
     drawings.draw_identity_copy()
-    boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
+    nets, kernel = plt.gcf().axes
+    boxes = [patch for patch in nets.patches if isinstance(patch, Rectangle)]
     assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
     assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3
 
@@ -210,3 +226,7 @@ def test_bn_stands_where_it_is_asked_for():
     drawings.draw_bn_places(places)
     assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
     assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
+    assert texts(nets).count('3\ncopied') == texts(nets).count('6\npass on') == 3
+    numbers = [int(text) for text in texts(kernel) if text.isdigit()]
+    assert numbers[:16] == numbers[16 + 9:]  # what goes out is what came in
+    assert numbers[16:16 + 9] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
