@@ -28,33 +28,20 @@ def canvas(width, height, columns=1, rows=1):
     return list(axes.flat)
 
 
-def box(ax, x, y, text, width=2., height=0.62, size=10, **edge):
-    """A box with rounded corners around (x, y), grey if there are weights in it."""
+def box(ax, x, y, text, width=2., height=0.62, size=10, color=None, **edge):
+    """A box with rounded corners around (x, y), by itself grey if there are weights in it.
+
+    size: of the letters; without any (0) the text only says what shade.
+    """
     learned = 'conv', '3×3', 'dense', 'F_', 'attention'
     white = not any(name in text for name in learned) or 'pool' in text
-def box(ax, x, y, text, width=2., height=0.62, size=10, color=None):
-    """A box with rounded corners around (x, y), by itself grey if there are weights in it."""
-    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
-                                boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
-                                facecolor=color or ('white' if white else '0.88'), linewidth=1))
-    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
-            color='white' if color == KINDS['depthwise 3×3'] else 'black')
                                 boxstyle='round,pad=0,rounding_size=0.12',
-                                facecolor='white' if white else '0.88',
+                                facecolor=color or ('white' if white else '0.88'),
                                 **{'edgecolor': 'black', 'linewidth': 1, **edge}))
-    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
-def box(ax, x, y, text, width=2., height=0.62, size=10):
-    """A box with rounded corners around (x, y), grey if there are weights in it.
-
-    size: of the letters; without any the text only says what shade.
-    """
-    white = not any(name in text for name in ('conv', '3×3', 'dense', 'F_')) or 'pool' in text
-    ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
-                                boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black',
-                                facecolor='white' if white else '0.88', linewidth=1))
     if size:
-        ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4)
+        ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
+                color='white' if color == KINDS['depthwise 3×3'] else 'black')
 
 
 def arrow(ax, start, end, **style):
@@ -74,21 +61,6 @@ def bracket(ax, x, low, high, text):
     ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
 
 
-def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', direct=False):
-    """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
-
-    layers: the names on the residual branch, after: those behind the addition. shortcut: what
-    stands beside its line, None for a plain block, which has neither line nor addition.
-    direct: what is not on the branch, so on the way from block to block, has the line's colour.
-    """
-    names = [*layers, *([] if shortcut is None else ['+']), *after]
-    line = {'color': SHORTCUT, 'linewidth': 2.2}
-    ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
-    above = 0.4
-    for row, name in enumerate(names, start=1):
-        on_line = direct and row > len(layers) + 1
-        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)),
-              **(line if on_line else {}))
 def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection=''):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
@@ -107,16 +79,10 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
         if name == '+':
             plus(ax, 0, -row)
         else:
-            edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2} if on_line else {}
-            box(ax, 0, -row, name, **edge)
-    arrow(ax, (0, above), (0, -len(names) - 0.8), **(line if direct else {}))
+            box(ax, 0, -row, name)
+    arrow(ax, (0, above), (0, -len(names) - 0.8))
     if shortcut is not None:
         end = len(layers) + 1
-        if direct:
-            ax.plot([0, 0], [0.4, 0.05], **line)
-        ax.plot([0, 1.5, 1.5], [0.05, 0.05, -end], **line)
-        arrow(ax, (1.5, -end), (0.24, -end), **line)
-        ax.text(1.62, -end / 2, shortcut, color=SHORTCUT, va='center', fontsize=10)
         line = {'color': SHORTCUT, 'linewidth': 2.2}
         right = 2.2 if projection else 1.5
         ax.plot([0, right, right], [0.05, 0.05, -end], **line)
@@ -293,24 +259,13 @@ def animate_backward(curves, alt):
 def draw_depths(ax, nets, stages=()):
     """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
 
-    nets: {name: (layers in a block, (blocks in each stage))}. Stem and head, black, have one layer.
-    stages: what to write below the last row's four stages, three lines each.
+    nets: {name: (layers in a block, (blocks in each stage))}, at most four stages. Stem and head,
+    black, have one layer. stages: what to write below the last row's, up to three lines each.
     """
     shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
     for row, (layers, numbers) in enumerate(nets.values()):
         first, middles = 1, [0.5]
-        for shade, blocks in zip(shades, numbers, strict=True):
-def draw_depths(ax, nets, name_stages=False):
-    """Draw nets on `ax` as rows of blocks along an axis of layers, each stage in its own shade.
-
-    nets: {name: (layers in a block, (blocks in each stage))}. At most four stages. Stem and head,
-    black, have one layer.
-    name_stages: write the stages' names below the last row.
-    """
-    shades, edge = ('white', '0.86', '0.68', '0.48'), {'edgecolor': 'black', 'linewidth': 0.6}
-    for row, (layers, stages) in enumerate(nets.values()):
-        first, middles = 1, [0.5]
-        for shade, blocks in zip(shades, stages, strict=False):
+        for shade, blocks in zip(shades, numbers, strict=False):
             behind = first + layers * blocks
             ax.barh([row] * blocks, layers, 0.5, range(first, behind, layers), color=shade, **edge)
             middles.append((first + behind) / 2)
@@ -323,13 +278,6 @@ def draw_depths(ax, nets, name_stages=False):
     ends = [2 + layers * sum(numbers) for layers, numbers in nets.values()]
     ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
            ylim=(len(nets) - (-0.15 if stages else 0.6), -0.75))
-    if name_stages:
-        names = 'stem', *(f'stage {n}' for n in range(1, len(stages) + 1)), 'head'
-        for x, name in zip([*middles, first + 0.5], names, strict=True):
-            ax.text(x, row + 0.34, name, ha='center', va='top', fontsize=10)
-    ends = [2 + layers * sum(stages) for layers, stages in nets.values()]
-    ax.set(xlim=(-0.03 * max(ends), 1.02 * max(ends)), xticks=ends,
-           ylim=(len(nets) - (0.25 if name_stages else 0.6), -0.75))
     ax.set_yticks(range(len(nets)), nets)
     ax.tick_params(labelsize=11)
     ax.grid(False)
@@ -382,57 +330,6 @@ def draw_channels(blocks):
         left = right + 0.03
     ax.set(xlim=(0, left), ylim=(-4.6, 0.5), aspect='equal')
     ax.axis('off')
-
-
-def draw_seen(ax, branch, shortcut, side, title=''):
-    """Draw on `ax` the pixels that a block reads, and two neighbouring windows of stride 2.
-
-    branch, shortcut: which pixels either reads, booleans (height, width); they become grey, and
-    get a dot. side: of the windows.
-    """
-    ax.imshow(branch, cmap='Greys', vmin=0, vmax=2.5)
-    edges = np.arange(len(branch) + 1) - 0.5
-    ax.hlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
-    ax.vlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
-    rows, columns = np.nonzero(shortcut)
-    ax.plot(columns, rows, 'o', color=SHORTCUT, markersize=7)
-    for column, style in ((2, '-'), (4, '--')):
-        ax.add_patch(Rectangle((column - side / 2, 2 - side / 2), side, side, fill=False,
-                               edgecolor='black', linewidth=3, linestyle=style, zorder=3))
-    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) - 0.4, -0.6))
-    ax.set_title(title, fontsize=11)
-    ax.axis('off')
-
-
-def draw_costs(costs, kinds):
-    """Draw, side by side, time against multiply-adds, and the memory that training takes.
-
-    costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
-    kinds: {name of the block: layers of its nets}, two or more.
-    """
-    _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.6))
-    for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
-        points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
-                  for layers in nets]
-        left.plot(*zip(*points, strict=True), marker='o', color=shade)
-        left.annotate(kind, points[1], (-12, 8), textcoords='offset points', ha='right',
-                      color=shade)
-        for layers, point in zip(nets, points, strict=True):
-            left.annotate(layers, point, (6, -10), textcoords='offset points')
-    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
-             xlim=(0, 1.17 * max(x for x, _ in points)))
-    names = [str(layers) for layers in costs]
-    for_parameters, for_images = (np.array([net[key] for net in costs.values()])
-                                  for key in ('for parameters', 'for 32 images'))
-    right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////',
-              label='parameters,\ngradients and\nmomentum')
-    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45',
-                     label='outputs of layers,\n32 images')
-    right.bar_label(bars, fmt='%.1f', padding=2)
-    right.set(xlabel='layers', ylabel='memory to train (GB)')
-    right.margins(y=0.08)
-    right.legend(loc='upper left', borderaxespad=0)
-    right.grid(False)
 
 
 def draw_module(ax, branches, behind=()):
@@ -544,36 +441,6 @@ def draw_rounds(rounds):
     fig.supylabel('worker', fontsize=10)
 
 
-def draw_identity_kernel(ax):
-    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
-    ax.axis('off')
-    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
-    kernel = np.zeros((3, 3), int)
-    kernel[1, 1] = 1
-
-    def table(left, numbers, title, frame, bold):
-        side = len(numbers)
-        for (row, column), value in np.ndenumerate(numbers):
-            x, y = left + column, side / 2 - row - 1
-            shade = 1 - 0.05 * value if side == 4 else 1
-            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
-            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
-                    weight='bold' if (row, column) == bold else 'normal')
-        column, row, width = frame
-        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
-                               edgecolor='black', linewidth=2.2, zorder=3))
-        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
-
-    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
-    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
-    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
-    for x, text in ((5, '×'), (10, '=')):
-        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
-    middle = pixels[1, 1]
-    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
-    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')
-
-
 def draw_identity_copy():
     """A plain net of 20 layers, the 56-layer net that computes the same, and what makes it so.
 
@@ -611,31 +478,31 @@ def draw_identity_copy():
     ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
 
 
-def draw_receptive_field(ax):
-    """Draw on `ax`, in one dimension, what a number sees that lies behind two windows.
+def draw_work_and_weights(convolutions):
+    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
 
-    Of 11 pixels windows of 7, 2 pixels apart, make three numbers, and one window of 3 makes one.
+    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
+    high as the image's side; its width follows from its area. Below are squares.
     """
-    ax, = canvas(6.4, 4)
-    # Name, side (6 for n), width (1 for 64 channels), labels. The stem is as wide as makes its area
-    # right: 7 x 7 weights instead of 3 x 3, and 3 channels come in instead of 64.
-    stages = [(f'stage {i + 1}', 6 / 2 ** i, 2 ** i, ('$n$', '$n/2$', '$n/4$', '$n/8$')[i],
-               f'{64 * 2 ** i}', f'× {4 ** i}') for i in range(4)]
-    left = 0
-    for name, side, width, *labels in [('stem', 12, 0.5, '$2n$', '3 → 64', '× ¼'), *stages]:
-        boxes = 1 if name == 'stem' else 2
-        middle = left + (width + 0.3) * boxes / 2 - 0.15
-        places = [(left + i * (width + 0.3), 0, side) for i in range(boxes)]
-        for x, y, height in (*places, (middle - width / 2, -6.8 - width, width)):
-            ax.add_patch(Rectangle((x, y), width, height, linewidth=1, edgecolor='black',
-                                   facecolor='0.85' if y == 0 else '0.6'))
-        ax.text(middle, side + 0.4, name, ha='center', fontsize=10)
-        for y, text in zip((-1, -2.3, -6), labels, strict=True):
-            ax.text(middle, y, text, ha='center', va='center', fontsize=10)
-        left += boxes * width + 2.2
-    for y, text in ((3, 'work'), (-1, 'side'), (-2.3, 'channels'), (-6, 'weights')):
-        ax.text(-2.2, y, text, ha='right', va='center', fontsize=10)
-    ax.set(xlim=(-6, left - 1.6), ylim=(-15, 13.5), aspect='equal')
+    ax, = canvas(6.4, 4.4)
+    left = 0.
+    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
+        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
+        wide = 1e-8 * weights * side ** 2 / high
+        middle = left + max(wide, edge, 0.72) / 2
+        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
+                               edgecolor='black', linewidth=1))
+        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
+                               edgecolor='black', linewidth=1))
+        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
+                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
+                        (-1.13, f'{weights / 1e6:.2f}')):
+            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
+        left = 2 * middle - left + 0.1
+    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
+                    (-0.64, 'channels'), (-1.13, 'million weights')):
+        ax.text(-0.05, y, text, ha='right')
+    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')
 
 
 def draw_streams(blocks):
@@ -680,6 +547,84 @@ def draw_streams(blocks):
         ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
         ax.set_title(title, fontsize=10)
         ax.axis('off')
+
+
+def draw_seen(ax, branch, shortcut, side, title=''):
+    """Draw on `ax` the pixels that a block reads, and two neighbouring windows of stride 2.
+
+    branch, shortcut: which pixels either reads, booleans (height, width); they become grey, and
+    get a dot. side: of the windows.
+    """
+    ax.imshow(branch, cmap='Greys', vmin=0, vmax=2.5)
+    edges = np.arange(len(branch) + 1) - 0.5
+    ax.hlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
+    ax.vlines(edges, edges[0], edges[-1], color='0.5', linewidth=0.6)
+    rows, columns = np.nonzero(shortcut)
+    ax.plot(columns, rows, 'o', color=SHORTCUT, markersize=7)
+    for column, style in ((2, '-'), (4, '--')):
+        ax.add_patch(Rectangle((column - side / 2, 2 - side / 2), side, side, fill=False,
+                               edgecolor='black', linewidth=3, linestyle=style, zorder=3))
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) - 0.4, -0.6))
+    ax.set_title(title, fontsize=11)
+    ax.axis('off')
+
+
+def draw_costs(costs, kinds):
+    """Draw, side by side, time against multiply-adds, and the memory that training takes.
+
+    costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
+    kinds: {name of the block: layers of its nets}, two or more.
+    """
+    _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
+        points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
+                  for layers in nets]
+        left.plot(*zip(*points, strict=True), marker='o', color=shade)
+        left.annotate(kind, points[1], (-12, 8), textcoords='offset points', ha='right',
+                      color=shade)
+        for layers, point in zip(nets, points, strict=True):
+            left.annotate(layers, point, (6, -10), textcoords='offset points')
+    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
+             xlim=(0, 1.17 * max(x for x, _ in points)))
+    names = [str(layers) for layers in costs]
+    for_parameters, for_images = (np.array([net[key] for net in costs.values()])
+                                  for key in ('for parameters', 'for 32 images'))
+    right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////',
+              label='parameters,\ngradients and\nmomentum')
+    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45',
+                     label='outputs of layers,\n32 images')
+    right.bar_label(bars, fmt='%.1f', padding=2)
+    right.set(xlabel='layers', ylabel='memory to train (GB)')
+    right.margins(y=0.08)
+    right.legend(loc='upper left', borderaxespad=0)
+    right.grid(False)
+
+
+def draw_receptive_field(ax):
+    """Draw on `ax`, in one dimension, what a number sees that lies behind two windows.
+
+    Of 11 pixels windows of 7, 2 pixels apart, make three numbers, and one window of 3 makes one.
+    """
+    def squares(y, places, shade):
+        for x in places:
+            ax.add_patch(Rectangle((x - 0.45, y), 0.9, 0.9, facecolor=shade, edgecolor='black',
+                                   linewidth=1, zorder=3))
+
+    rows = ((0, range(11), 'white', 'pixels:\n7 + 2 · 2 = 11'),
+            (2.4, (3, 5, 7), '0.8', 'convolution:\n3 numbers, 2 pixels apart'),
+            (4.8, (5,), '0.5', 'max-pool:\n1 number'))
+    for y, places, shade, text in rows:
+        squares(y, places, shade)
+        ax.text(11.2, y + 0.45, text, va='center', fontsize=10)
+    for (y, places, *_), half in zip(rows[1:], (3, 2), strict=True):  # of a window, in pixels
+        for x in places:
+            for side in (-1, 1):
+                ax.plot([x + 0.45 * side, x + (half + 0.45) * side], [y, y - 1.5],
+                        color='black', linewidth=0.8)
+    ax.set(xlim=(-3, 19.5), ylim=(-1.8, 5.9), aspect='equal')
+    ax.axis('off')
+
+
 def draw_bn_places(places):
     """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
 
@@ -706,48 +651,33 @@ def draw_bn_places(places):
                 norm(ax, x, y)
         ax.set(xlim=(-0.95, 2.8), ylim=(-8.1, 1))
         ax.set_title(title, fontsize=10)
-    def squares(y, places, shade):
-        for x in places:
-            ax.add_patch(Rectangle((x - 0.45, y), 0.9, 0.9, facecolor=shade, edgecolor='black',
-                                   linewidth=1, zorder=3))
 
-    rows = ((0, range(11), 'white', 'pixels:\n7 + 2 · 2 = 11'),
-            (2.4, (3, 5, 7), '0.8', 'convolution:\n3 numbers, 2 pixels apart'),
-            (4.8, (5,), '0.5', 'max-pool:\n1 number'))
-    for y, places, shade, text in rows:
-        squares(y, places, shade)
-        ax.text(11.2, y + 0.45, text, va='center', fontsize=10)
-    for (y, places, *_), half in zip(rows[1:], (3, 2), strict=True):  # of a window, in pixels
-        for x in places:
-            for side in (-1, 1):
-                ax.plot([x + 0.45 * side, x + (half + 0.45) * side], [y, y - 1.5],
-                        color='black', linewidth=0.8)
-    ax.set(xlim=(-3, 19.5), ylim=(-1.8, 5.9), aspect='equal')
+
+def draw_identity_kernel(ax):
+    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
     ax.axis('off')
+    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
+    kernel = np.zeros((3, 3), int)
+    kernel[1, 1] = 1
 
+    def table(left, numbers, title, frame, bold):
+        side = len(numbers)
+        for (row, column), value in np.ndenumerate(numbers):
+            x, y = left + column, side / 2 - row - 1
+            shade = 1 - 0.05 * value if side == 4 else 1
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
+            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
+                    weight='bold' if (row, column) == bold else 'normal')
+        column, row, width = frame
+        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
+                               edgecolor='black', linewidth=2.2, zorder=3))
+        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
 
-def draw_work_and_weights(convolutions):
-    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
-
-    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
-    high as the image's side; its width follows from its area. Below are squares.
-    """
-    ax, = canvas(6.4, 4.4)
-    left = 0.
-    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
-        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
-        wide = 1e-8 * weights * side ** 2 / high
-        middle = left + max(wide, edge, 0.72) / 2
-        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
-                               edgecolor='black', linewidth=1))
-        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
-                               edgecolor='black', linewidth=1))
-        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
-                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
-                        (-1.13, f'{weights / 1e6:.2f}')):
-            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
-        left = 2 * middle - left + 0.1
-    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
-                    (-0.64, 'channels'), (-1.13, 'million weights')):
-        ax.text(-0.05, y, text, ha='right')
-    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')
+    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
+    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
+    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
+    for x, text in ((5, '×'), (10, '=')):
+        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
+    middle = pixels[1, 1]
+    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
+    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')

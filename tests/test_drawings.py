@@ -7,9 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.patches import Polygon, Rectangle
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 from PIL import Image
 
 import drawings
@@ -41,22 +39,6 @@ def test_block(shortcut, wanted):
     assert texts(ax) == wanted and ax.get_title() == 'T'
 
 
-def test_block_shows_the_direct_path():
-    """What stands behind the addition, and nothing before it, has the shortcut's colour."""
-    ax, = drawings.canvas(3, 4)
-    drawings.draw_block(ax, ['conv', 'BN'], '', ['ReLU'], direct=True)
-    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
-    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
-def test_twin_blocks_stand_level_and_a_projection_has_a_box():
-    plain, residual = drawings.canvas(6, 4, columns=2)
-    drawings.draw_block(plain, ['conv', 'BN'], None)
-    drawings.draw_block(residual, ['conv', 'BN'], 'x', projection='1×1')
-    places = [{text.get_text(): text.get_position() for text in ax.texts}
-              for ax in (plain, residual)]
-    assert all(places[1][name] == place for name, place in places[0].items() if name)
-    assert plain.get_ylim() == residual.get_ylim() and '1×1' in places[1]
-
-
 def test_net_has_every_layer_and_every_shortcut():
     ax, = drawings.canvas(6, 6)
     drawings.draw_net(ax, [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
@@ -73,14 +55,6 @@ def test_net_has_every_layer_and_every_shortcut():
     assert '9 parameters' in ' '.join(texts(ax))
     assert (len(lines(ax, '-')), len(lines(ax, ':'))) == (2, 1)
     assert texts(ax).count('as it is') == texts(ax).count('halved') == 1
-
-
-def test_a_number_behind_two_windows_sees_eleven_pixels():
-    _, ax = plt.subplots()
-    drawings.draw_receptive_field(ax)
-    rows = [patch.get_y() for patch in ax.patches]
-    assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
-    assert {line.get_xdata()[1] for line in ax.lines} >= {-0.45, 10.45}  # the outermost pixels
 
 
 def test_paths_are_eight():
@@ -119,51 +93,6 @@ def test_depths_have_as_many_boxes_as_blocks(stages):
     assert len(ax.patches) == (8 + 2) + (16 + 2)
     assert list(ax.get_xticks()) == [18, 50]
     assert ('stage 3' in texts(ax)) == bool(stages)
-@pytest.mark.parametrize('name_stages', [False, True])
-def test_depths_have_as_many_boxes_as_blocks(name_stages):
-    ax = plt.figure().add_subplot()
-    drawings.draw_depths(ax, {'ResNet-18': (2, (2, 2, 2, 2)), 'ResNet-50': (3, (3, 4, 6, 3))},
-                         name_stages)
-    assert len(ax.patches) == (8 + 2) + (16 + 2)
-    assert list(ax.get_xticks()) == [18, 50]
-    assert ('stage 3' in texts(ax)) == ('stage 4' in texts(ax)) == name_stages
-
-
-def test_depths_of_nets_with_three_stages():
-    ax = plt.figure().add_subplot()
-    drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, name_stages=True)
-    assert len(ax.patches) == 9 + 2
-    assert texts(ax)[-5:] == ['stem', 'stage 1', 'stage 2', 'stage 3', 'head']
-
-
-def test_areas_of_convolutions_are_their_weights():
-    drawings.draw_channels({'T': [(1, 256, 64), (3, 64, 64), (1, 64, 256)]})
-    ax = plt.gca()
-    assert [text for text in texts(ax) if '×' in text] == [
-        '1×1: 16,384', '3×3\n36,864', '1×1: 16,384']
-    assert [text for text in texts(ax) if text.isdigit()] == ['256', '64', '64', '256']
-    areas = []
-    for patch in ax.patches:
-        if isinstance(patch, Polygon):
-            (x0, top), (x1, _), (x2, bottom), (x3, _) = patch.get_xy()[:4]
-            areas.append((x1 - x0 + x2 - x3) / 2 * (top - bottom))
-    assert np.array(areas) / areas[1] == pytest.approx([16 / 36, 1, 16 / 36])
-
-
-def test_seen_pixels_have_two_windows_of_stride_two():
-    ax = plt.figure().add_subplot()
-    drawings.draw_seen(ax, np.ones((8, 8)) > 0, np.eye(8) > 0, 3, title='T')
-    dots, = ax.lines
-    assert list(dots.get_xdata()) == list(dots.get_ydata()) == list(range(8))
-    assert [patch.get_x() + 1.5 for patch in ax.patches] == [2, 4] and ax.get_title() == 'T'
-
-
-def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
-    net = {'multiply-adds': 1, 'milliseconds': 2, 'for parameters': 3, 'for 32 images': 4.5}
-    drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)})
-    left, right = plt.gcf().axes
-    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
-    assert len(right.patches) == 2 * 4 and texts(right) == ['7.5'] * 4
 
 
 @pytest.mark.parametrize('behind, shortcuts', [((), 0), (('c', '+', 'ReLU'), 1)])
@@ -197,6 +126,64 @@ def test_rounds_frame_what_has_changed():
     assert texts(after) == ['1', '2', '1', '1'] and not any(ax.axison for ax in others)
 
 
+def test_streams_have_their_layers_and_how_they_join():
+    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
+                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
+    one, two = plt.gcf().axes
+    assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
+    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
+    assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
+
+
+def test_areas_of_convolutions_are_their_weights():
+    drawings.draw_channels({'T': [(1, 256, 64), (3, 64, 64), (1, 64, 256)]})
+    ax = plt.gca()
+    assert [text for text in texts(ax) if '×' in text] == [
+        '1×1: 16,384', '3×3\n36,864', '1×1: 16,384']
+    assert [text for text in texts(ax) if text.isdigit()] == ['256', '64', '64', '256']
+    areas = []
+    for patch in ax.patches:
+        if isinstance(patch, Polygon):
+            (x0, top), (x1, _), (x2, bottom), (x3, _) = patch.get_xy()[:4]
+            areas.append((x1 - x0 + x2 - x3) / 2 * (top - bottom))
+    assert np.array(areas) / areas[1] == pytest.approx([16 / 36, 1, 16 / 36])
+
+
+def test_seen_pixels_have_two_windows_of_stride_two():
+    ax = plt.figure().add_subplot()
+    drawings.draw_seen(ax, np.ones((8, 8)) > 0, np.eye(8) > 0, 3, title='T')
+    dots, = ax.lines
+    assert list(dots.get_xdata()) == list(dots.get_ydata()) == list(range(8))
+    assert [patch.get_x() + 1.5 for patch in ax.patches] == [2, 4] and ax.get_title() == 'T'
+
+
+def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
+    net = {'multiply-adds': 1, 'milliseconds': 2, 'for parameters': 3, 'for 32 images': 4.5}
+    drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)})
+    left, right = plt.gcf().axes
+    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
+    assert len(right.patches) == 2 * 4 and texts(right) == ['7.5'] * 4
+
+
+def test_twin_blocks_stand_level_and_a_projection_has_a_box():
+    plain, residual = drawings.canvas(6, 4, columns=2)
+    drawings.draw_block(plain, ['conv', 'BN'], None)
+    drawings.draw_block(residual, ['conv', 'BN'], 'x', projection='1×1')
+    places = [{text.get_text(): text.get_position() for text in ax.texts}
+              for ax in (plain, residual)]
+    assert all(places[1][name] == place for name, place in places[0].items() if name)
+    assert plain.get_ylim() == residual.get_ylim() and '1×1' in places[1]
+
+
+def test_a_number_behind_two_windows_sees_eleven_pixels():
+    _, ax = plt.subplots()
+    drawings.draw_receptive_field(ax)
+    rows = [patch.get_y() for patch in ax.patches]
+    assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
+    ends = {round(line.get_xdata()[1], 2) for line in ax.lines}
+    assert ends >= {-0.45, 10.45}  # the outermost pixels
+
+
 def test_areas_are_multiply_adds_and_weights():
     drawings.draw_work_and_weights({'stem': (100, 45, '3'), 'stage': (1600, 11, '64')})
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
@@ -206,26 +193,33 @@ def test_areas_are_multiply_adds_and_weights():
     assert weights[1] / weights[0] == pytest.approx(16)
 
 
-def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
-    drawings.draw_identity_copy()
-    nets, kernel = plt.gcf().axes
-    boxes = [patch for patch in nets.patches if isinstance(patch, Rectangle)]
-    assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
-    assert texts(plt.gca()).count('3\ncopied') == texts(plt.gca()).count('6\npass on') == 3
-
-
-def test_streams_have_their_layers_and_how_they_join():
-    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
-                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
-    one, two = plt.gcf().axes
-    assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
-    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
-    assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
 def test_bn_stands_where_it_is_asked_for():
     places = {'none': (), 'two': ('branch',), 'three': ('branch', 'shortcut')}
     drawings.draw_bn_places(places)
     assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
     assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
+
+
+def test_block_shows_the_direct_path():
+    """What stands behind the addition, and nothing before it, has the shortcut's colour."""
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_block(ax, ['conv', 'BN'], '', ['ReLU'], direct=True)
+    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
+    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
+
+
+def test_depths_of_nets_with_three_stages():
+    ax = plt.figure().add_subplot()
+    drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, stages=['stage 1', 'stage 2', 'stage 3'])
+    assert len(ax.patches) == 9 + 2
+    assert texts(ax)[-5:] == ['stem', 'stage 1', 'stage 2', 'stage 3', 'head']
+
+
+def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
+    drawings.draw_identity_copy()
+    nets, kernel = plt.gcf().axes
+    boxes = [patch for patch in nets.patches if isinstance(patch, Rectangle)]
+    assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
     assert texts(nets).count('3\ncopied') == texts(nets).count('6\npass on') == 3
     numbers = [int(text) for text in texts(kernel) if text.isdigit()]
     assert numbers[:16] == numbers[16 + 9:]  # what goes out is what came in
