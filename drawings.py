@@ -61,30 +61,37 @@ def bracket(ax, x, low, high, text):
     ax.text(x - 0.15, (low + high) / 2, text, ha='right', va='center', fontsize=12)
 
 
-def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection=''):
+def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection='',
+               direct=False):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
     stands beside its line, None for a plain block, which has neither line nor addition; their
     places stay free, so that twins stand level. projection: what stands in a box on the line.
+    direct: what is not on the branch, so on the way from block to block, has the line's colour.
     """
     names = [*layers, '+', *after]
+    line = {'color': SHORTCUT, 'linewidth': 2.2}
     ax.text(0, 0.62, '$x$', ha='center', va='center', fontsize=13)
     above = 0.4
     for row, name in enumerate(names, start=1):
         if name == '+' and shortcut is None:
             continue
-        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)))
+        on_line = direct and row > len(layers) + 1
+        arrow(ax, (0, above), (0, -row + (0.26 if name == '+' else 0.31)),
+              **(line if on_line else {}))
         above = -row - (0.26 if name == '+' else 0.31)
         if name == '+':
             plus(ax, 0, -row)
         else:
-            box(ax, 0, -row, name)
-    arrow(ax, (0, above), (0, -len(names) - 0.8))
+            edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2} if on_line else {}
+            box(ax, 0, -row, name, **edge)
+    arrow(ax, (0, above), (0, -len(names) - 0.8), **(line if direct else {}))
     if shortcut is not None:
         end = len(layers) + 1
-        line = {'color': SHORTCUT, 'linewidth': 2.2}
         right = 2.2 if projection else 1.5
+        if direct:
+            ax.plot([0, 0], [0.4, 0.05], **line)
         ax.plot([0, right, right], [0.05, 0.05, -end], **line)
         arrow(ax, (right, -end), (0.24, -end), **line)
         ax.text(right + 0.12, -end / (4 if projection else 2), shortcut, color=SHORTCUT,
