@@ -15,6 +15,7 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 # Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
 # utils.RESIDUAL).
 SHORTCUT = '#0072b2'
+WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention'  # a box with one of these names has some
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
@@ -33,8 +34,7 @@ def box(ax, x, y, text, width=2., height=0.62, size=10, color=None, **edge):
 
     size: of the letters; without any (0) the text only says what shade.
     """
-    learned = 'conv', '3×3', 'dense', 'F_', 'attention'
-    white = not any(name in text for name in learned) or 'pool' in text
+    white = not any(name in text for name in WEIGHTS) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12',
                                 facecolor=color or ('white' if white else '0.88'),
@@ -448,6 +448,36 @@ def draw_rounds(rounds):
     fig.supylabel('worker', fontsize=10)
 
 
+def draw_identity_kernel(ax):
+    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
+    ax.axis('off')
+    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
+    kernel = np.zeros((3, 3), int)
+    kernel[1, 1] = 1
+
+    def table(left, numbers, title, frame, bold):
+        side = len(numbers)
+        for (row, column), value in np.ndenumerate(numbers):
+            x, y = left + column, side / 2 - row - 1
+            shade = 1 - 0.05 * value if side == 4 else 1
+            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
+            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
+                    weight='bold' if (row, column) == bold else 'normal')
+        column, row, width = frame
+        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
+                               edgecolor='black', linewidth=2.2, zorder=3))
+        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
+
+    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
+    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
+    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
+    for x, text in ((5, '×'), (10, '=')):
+        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
+    middle = pixels[1, 1]
+    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
+    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')
+
+
 def draw_identity_copy():
     """A plain net of 20 layers, the 56-layer net that computes the same, and what makes it so.
 
@@ -658,33 +688,3 @@ def draw_bn_places(places):
                 norm(ax, x, y)
         ax.set(xlim=(-0.95, 2.8), ylim=(-8.1, 1))
         ax.set_title(title, fontsize=10)
-
-
-def draw_identity_kernel(ax):
-    """Draw on `ax` a piece of an image, a 3 x 3 kernel with one 1 in its middle, and the result."""
-    ax.axis('off')
-    pixels = np.random.RandomState(3).randint(1, 10, (4, 4))
-    kernel = np.zeros((3, 3), int)
-    kernel[1, 1] = 1
-
-    def table(left, numbers, title, frame, bold):
-        side = len(numbers)
-        for (row, column), value in np.ndenumerate(numbers):
-            x, y = left + column, side / 2 - row - 1
-            shade = 1 - 0.05 * value if side == 4 else 1
-            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=str(shade), edgecolor='0.5'))
-            ax.text(x + 0.5, y + 0.47, value, ha='center', va='center', fontsize=10,
-                    weight='bold' if (row, column) == bold else 'normal')
-        column, row, width = frame
-        ax.add_patch(Rectangle((left + column, side / 2 - row - width), width, width, fill=False,
-                               edgecolor='black', linewidth=2.2, zorder=3))
-        ax.text(left + side / 2, 2.4, title, ha='center', fontsize=10)
-
-    table(0, pixels, 'comes in', (0, 0, 3), (1, 1))
-    table(6, kernel, 'kernel', (0, 0, 3), (1, 1))
-    table(11, pixels, 'goes out', (1, 1, 1), (1, 1))
-    for x, text in ((5, '×'), (10, '=')):
-        ax.text(x, 0, text, ha='center', va='center', fontsize=14)
-    middle = pixels[1, 1]
-    ax.text(7.5, -3.1, f'{middle} × 1 + the eight others × 0 = {middle}', ha='center', fontsize=10)
-    ax.set(xlim=(-2, 17), ylim=(-3.3, 3.2), aspect='equal')

@@ -1,4 +1,4 @@
-"""Notebook 12's eight nets on one budget, and better recipes for three of them, with its own cells.
+"""Notebook 12's eight nets on one budget, and better recipes for some of them, with its own cells.
 
 Seed 0 at every rate; then seeds 1 and 2 at each net's best, that with the lowest training error,
 which the recipes take, too; and two larger rates for the first and the last recipe. 45 minutes as
