@@ -78,8 +78,8 @@ test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
 fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place of 20
 	@HYPOTHESIS_PROFILE=long OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/test_fuzz_*.py $(OPTIONS)
 
-test-torch: .venv-bench/installed  ## The notebooks' folded "In PyTorch", in PyTorch
-	@.venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
+test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights to and from it
+	@SERIES_PYTHON=$(PYTHON) .venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
 
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check

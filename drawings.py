@@ -688,3 +688,36 @@ def draw_bn_places(places):
                 norm(ax, x, y)
         ax.set(xlim=(-0.95, 2.8), ylim=(-8.1, 1))
         ax.set_title(title, fontsize=10)
+
+
+def draw_graph(operations):
+    """Draw operations as the file of a net lists them, the longest path on the left.
+
+    operations: [(title, its inputs, its outputs)], names of arrays, in an order in which they can
+    be computed. An arrow leads to each operation from those whose output it takes; its first input
+    comes from the top if no operation makes it. Other inputs, such as weights, are not drawn.
+    """
+    made = {name: i for i, (_, _, outputs) in enumerate(operations) for name in outputs}
+    before = [[made[name] for name in inputs if name in made] for _, inputs, _ in operations]
+    rows = []
+    for sources in before:
+        rows.append(1 + max((rows[i] for i in sources), default=0))
+    main = {len(operations) - 1}
+    while sources := before[min(main)]:
+        main.add(max(sources, key=rows.__getitem__))
+    ax, = canvas(6.4, 0.62 * max(rows) + 0.8)
+    places = [(0 if i in main else 3.6, -row) for i, row in enumerate(rows)]
+    ax.text(0, -0.1, 'input', ha='center', va='center', fontsize=11)
+    for (title, _, _), (x, y), sources in zip(operations, places, before, strict=True):
+        box(ax, x, y, title, width=3.2)
+        for start_x, start_y in [places[i] for i in sources] or [(0, 0)]:
+            start = start_y - 0.31
+            if start_x == x:
+                arrow(ax, (x, start), (x, y + 0.31))
+            elif sources:  # from the side path, level with where it ends
+                ax.plot([start_x, start_x], [start, y], color='black', linewidth=1.2)
+                arrow(ax, (start_x, y), (x + 1.6, y))
+            else:
+                ax.plot([0, x], [-0.4, -0.4], color='black', linewidth=1.2)
+                arrow(ax, (x, -0.4), (x, y + 0.31))
+    ax.set(xlim=(-2.4, 6), ylim=(-max(rows) - 0.7, 0.3))

@@ -18,12 +18,10 @@ import mxnet as mx
 import numpy as np
 from mxnet import init, nd
 
+import torch_files
+from about import FORMAT, is_about, read_json
 from files import whole
-from nets import DEPTHS, new_net
-
-FORMAT = 1
-ROW = ('epoch', 'step', 'loss', 'train_acc', 'test_acc', 'learning_rate', 'time')  # of a history
-
+from nets import new_net
 
 # ---------------------------------------------------------------------------------------------
 # Writing
@@ -88,29 +86,39 @@ def write_arrays(path, arrays):
 def load(path, ctx):
     """The net at `path`, on `ctx` (one device or a list), and its `about`.
 
-    Raises FileNotFoundError, or ValueError for a file that is not a whole checkpoint.
+    path: a checkpoint, or a file of PyTorch's (see torch_files.read, also for what its `about`
+    lacks). Raises FileNotFoundError, or ValueError for a file that is not a whole one.
     """
     about = read(path)
     net = new_net(about)
     net.infer_shape(nd.zeros((1, 1 if about['grey'] else 3, 32, 32)))
     params = net._collect_params_with_prefix()
-    with zipfile.ZipFile(path) as archive:
-        try:
-            arrays = read_arrays(archive.read('net.params'))
-            check_arrays(arrays, {name: p.shape for name, p in params.items()})
-        except ValueError as error:
-            raise ValueError(f'{path}: its parameters are not those of a ResNet-{about["depth"]} '
-                             f'for {len(about["classes"])} classes: {error}') from None
+    try:
+        arrays = read_net(path)
+        check_arrays(arrays, {name: p.shape for name, p in params.items()})
+    except ValueError as error:
+        raise ValueError(f'{path}: its parameters are not those of a ResNet-{about["depth"]} '
+                         f'for {len(about["classes"])} classes: {error}') from None
     net.initialize(init.Zero(), ctx=ctx)
     for name, p in params.items():
         p.set_data(nd.array(arrays[name]))
     return net, about
 
 
+def read_net(path):
+    """{name: array} of the net in the file `path`. Raises ValueError for damage."""
+    if torch_files.is_one(path):
+        return torch_files.read(path)[1]
+    with zipfile.ZipFile(path) as archive:
+        return read_arrays(archive.read('net.params'))
+
+
 def read(path):
-    """The `about` of the checkpoint at `path`, whose checksums are compared; errors as in load."""
+    """The `about` of the file at `path`, whose checksums are compared; errors as in load."""
     if not Path(path).exists():
         raise FileNotFoundError(f'there is no checkpoint {path}')
+    if torch_files.is_one(path):
+        return torch_files.read(path)[0]
     try:
         if not Path(path).is_file():  # a pipe would keep us waiting for ever
             raise ValueError('not a file')
@@ -138,40 +146,6 @@ def check_archive(archive):
             raise zipfile.BadZipFile(f'{member.filename} is compressed')
     if damaged := archive.testzip():
         raise zipfile.BadZipFile(f'the checksum of {damaged} is wrong')
-
-
-def read_json(content):
-    """What the bytes say in JSON, without NaN and infinity. Raises ValueError for any others."""
-    def refuse(word):
-        raise ValueError(f'{word} is no number')
-    try:
-        return json.loads(content, parse_constant=refuse)
-    except RecursionError:
-        raise ValueError('too many brackets in brackets') from None
-
-
-def is_about(about):
-    """Whether this is a dictionary as `save` keeps it, for a net and its pictures that can be."""
-    try:
-        return (about['format'] == FORMAT
-                and type(about['depth']) is int and about['depth'] in DEPTHS
-                and type(about['classes']) is list and len(about['classes']) > 0
-                and all(type(name) is str for name in about['classes'])
-                and type(about['stride_on_first']) is bool and type(about['grey']) is bool
-                and type(about['size']) is int and 0 < about['size'] < 2 ** 15
-                and len(about['mean']) == len(about['std']) == (1 if about['grey'] else 3)
-                and all(is_number(mean) and 0 <= mean <= 1 for mean in about['mean'])
-                and all(is_number(std) and 0 < std <= 1 for std in about['std'])
-                and type(about.get('settings', {})) is dict
-                and all(row.keys() == set(ROW) and all(map(is_number, row.values()))
-                        for row in about.get('history', [])))
-    except (AttributeError, KeyError, TypeError):
-        return False
-
-
-def is_number(value):
-    """Whether this is a number, neither NaN nor infinite, that an array can hold."""
-    return type(value) in (int, float) and abs(value) < 2 ** 63
 
 
 def read_arrays(content):

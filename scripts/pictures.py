@@ -11,8 +11,6 @@ import warnings
 import zlib
 from pathlib import Path
 
-import utils  # before mxnet, for its threads
-
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -270,6 +268,7 @@ def load_folder(folder, size, grey=False, classes=None):
         files += [(file, number[order(name)[0]]) for file in find_files(path)]
     images = np.empty((len(files), size, size, 1 if grey else 3), dtype=np.uint8)
     labels, unreadable = [], []
+    import utils  # here, so that predict.py reads pictures without MXNet
     for path, label in utils.progress(files, Path(folder).name, 'picture'):
         try:
             images[len(labels)] = read_picture(path, size, grey)

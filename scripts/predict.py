@@ -1,9 +1,11 @@
 """Says what is in pictures, by a net that train.py has trained.
 
     predict.py CHECKPOINT IMAGE|FOLDER … [--top 3] [--csv FILE]
+    predict.py NET.onnx IMAGE|FOLDER …    the same by onnxruntime, without MXNet (see export.py)
 """
 import argparse
 import csv
+import functools
 import io
 import os
 import sys
@@ -15,12 +17,9 @@ import commands
 
 if __name__ == '__main__':
     commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
-import utils  # before mxnet, for its threads
-
-import checkpoint
 import pictures
+from answers import predict_files
 from files import whole
-from prediction import predict_files
 
 EPILOG = """\
 Each line of the output is a file, and the classes that the net finds most probable. It knows no
@@ -49,6 +48,27 @@ def check(options):
         raise ValueError(f'{options.csv.parent} is no folder to put {options.csv.name} into')
 
 
+def load(path):
+    """(ask, about) of the net in a file: of an ONNX file without MXNet, else by it.
+
+    ask: maps a list of pictures to probabilities, see answers.predict_files.
+    """
+    if path.suffix == '.onnx':
+        import onnx_files
+        return onnx_files.load(path)
+    import utils  # before mxnet, for its threads
+
+    import checkpoint
+    import prediction
+    ctx = utils.try_gpu()
+    net, about = checkpoint.load(path, ctx)
+    if 'size' not in about:
+        raise ValueError(f'{path} does not say which classes and pictures it is for: it is only to '
+                         'begin with, train.py --init-from')
+    net.hybridize()
+    return functools.partial(prediction.predict, net, about, ctx=ctx), about
+
+
 def answer(options):
     """Predicts, prints and writes; returns how many pictures could not be read."""
     check(options)
@@ -56,15 +76,13 @@ def answer(options):
     table = (whole(options.csv, newline='', errors='backslashreplace') if options.csv
              else io.StringIO())
     with table as file:
-        ctx = utils.try_gpu()
-        net, about = checkpoint.load(options.checkpoint, ctx)
-        net.hybridize()
+        ask, about = load(options.net)
         top = min(options.top, len(about['classes']))
         header = [f'{column}_{i + 1}' for i in range(top) for column in ('class', 'probability')]
         writer = csv.writer(file)
         writer.writerow(['file', *header, 'error'])
         paths, failed = expand(options.images), 0
-        for path, answers, reason in predict_files(net, about, paths, ctx, top):
+        for path, answers, reason in predict_files(ask, about, paths, top):
             row = [text for label, p in answers for text in (label, f'{p:.6f}')]
             writer.writerow([path, *(row or [''] * len(header)), reason or ''])
             if reason:
@@ -83,8 +101,8 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         description='Say what is in pictures, by a net that train.py has trained.',
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', type=Path,
-                        help='what train.py wrote, such as runs/NAME/best.ckpt')
+    parser.add_argument('net', metavar='NET', type=Path,
+                        help='what train.py or export.py wrote: runs/NAME/best.ckpt, NET.onnx')
     parser.add_argument('images', metavar='IMAGE|FOLDER', type=Path, nargs='+',
                         help='pictures, or folders of pictures')
     parser.add_argument('--top', type=commands.number(int, 1), default=1, metavar='N',

@@ -33,7 +33,9 @@ import checkpoint
 import files
 import nets
 import pictures
+import torch_files
 import training
+from about import DEPTHS
 
 # The settings that a resumed run must share with the one that it goes on with, beside the pictures.
 FIXED = ('depth', 'size', 'grey', 'epochs', 'batch_size', 'lr', 'augment', 'seed', 'train_size',
@@ -75,15 +77,16 @@ def parse(arguments):
     parser.add_argument('--history', type=Path, metavar='FILE.csv',
                         help='also write loss and accuracy of each epoch to this file')
     group = parser.add_argument_group('the net')
-    group.add_argument('--depth', type=int, choices=nets.DEPTHS,
+    group.add_argument('--depth', type=int, choices=DEPTHS,
                        help='number of layers (default: 18)')
     start = group.add_mutually_exclusive_group()
-    start.add_argument('--pretrained', action='store_true', help="begin with Gluon's ImageNet "
-                       'weights, for colour pictures; they are downloaded once, into ~/.mxnet. '
-                       'MXNet was retired in 2023, and users report that the host fails: where '
-                       'nothing comes within ten minutes, this says so and ends')
-    start.add_argument('--init-from', type=Path, metavar='CHECKPOINT', help='begin with the '
-                       'layers of a net that you trained before, on other classes perhaps')
+    start.add_argument('--pretrained', action='store_true', help="begin with torchvision's "
+                       'ImageNet weights, for colour pictures; they are fetched once, from '
+                       "Hugging Face's hub or, if HF_ENDPOINT names it, a mirror")
+    start.add_argument('--init-from', type=Path, metavar='FILE', help='begin with the '
+                       'layers of a net that you trained before, on other classes perhaps: a '
+                       "checkpoint, or PyTorch's weights of a torchvision ResNet, .safetensors or "
+                       '.pth')
     group.add_argument('--freeze', action='store_true', help='with one of these two: train only '
                        'a new last layer, for when pictures are few; all others stay as they are, '
                        "BN's running statistics included")
@@ -245,14 +248,12 @@ def new_run(options, start, images, classes):
     start: the `about` of --init-from, or {}. images: those of training, for their mean and std.
     """
     known, normalise = None, batches.mean_and_std(images)
-    if options.pretrained:
-        known, normalise = nets.pretrained_net(options.depth), nets.IMAGENET
-    elif start:
-        known, normalise = checkpoint.load(options.init_from, mx.cpu())
+    if options.pretrained or start:
+        path = torch_files.fetch(options.depth) if options.pretrained else options.init_from
+        known, normalise = checkpoint.load(path, mx.cpu())
     about = {'classes': classes, 'depth': options.depth, 'size': options.size,
              'grey': options.grey, 'mean': normalise['mean'], 'std': normalise['std'],
-             'stride_on_first': start.get('stride_on_first', False) or (
-                 options.pretrained and options.depth >= 50),
+             'stride_on_first': start.get('stride_on_first', False),
              'settings': settings(options), 'history': []}
     return nets.first_net(about, known, options.devices), about
 

@@ -159,10 +159,12 @@ def test_other_errors_of_destructors_are_printed_as_ever():
     assert status == 0 and 'ValueError: odd' in err
 
 
-@pytest.mark.parametrize('name', ['split_data', 'predict', 'launch_local'])
-def test_ctrl_c_while_modules_are_loaded(name, tmp_path):
-    """Here loky, which all of them need, takes for ever."""
-    (tmp_path / 'loky.py').write_text("import time\nprint('begun', flush=True)\ntime.sleep(60)")
+@pytest.mark.parametrize(('name', 'needed'), [
+    ('split_data', 'loky'), ('predict', 'PIL'), ('export', 'loky'), ('launch_local', 'loky')])
+def test_ctrl_c_while_modules_are_loaded(name, needed, tmp_path):
+    """Here a module that it needs takes for ever."""
+    (tmp_path / f'{needed}.py').write_text(
+        "import time\nprint('begun', flush=True)\ntime.sleep(60)")
     process = subprocess.Popen(
         [sys.executable, ROOT / 'scripts' / f'{name}.py', '--help'], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -224,3 +224,14 @@ def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
     numbers = [int(text) for text in texts(kernel) if text.isdigit()]
     assert numbers[:16] == numbers[16 + 9:]  # what goes out is what came in
     assert numbers[16:16 + 9] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
+def test_graph_has_every_operation_and_the_shortcut_beside_them():
+    drawings.draw_graph([('Conv', ['x', 'w'], ['a']), ('Relu', ['a'], ['b']),
+                         ('Conv', ['x', 'v'], ['c']), ('Add', ['b', 'c'], ['d'])])
+    ax = plt.gca()
+    places = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
+    assert places['Relu'] == (0, -2) and places['Add'] == (0, -3)
+    assert sorted(text.get_position() for text in ax.texts if text.get_text() == 'Conv') == [
+        (0, -1), (3.6, -1)]
+    assert len(ax.texts) - len(places) == 1 + 5  # the second Conv; five arrows

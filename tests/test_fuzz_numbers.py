@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mxnet import gluon, init, nd
 from mxnet.gluon import nn
 
+import about
 import batches
 import checkpoint
 import training
@@ -170,12 +171,12 @@ def test_mean_and_std_are_numpys(count, side, channels):
 
 ABOUT = {'depth': 18, 'classes': ['猫', 'a dog'], 'stride_on_first': False, 'size': 16,
          'grey': True, 'mean': [0.5], 'std': [0.2], 'settings': {'lr': 0.1},
-         'history': [dict.fromkeys(checkpoint.ROW, 1)]}
+         'history': [dict.fromkeys(about.ROW, 1)]}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
     | st.sampled_from([18, 1, 0.5, 10 ** 400]),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(
-        st.sampled_from([*ABOUT, *checkpoint.ROW, 'num_update', 'a']), some, max_size=3),
+        st.sampled_from([*ABOUT, *about.ROW, 'num_update', 'a']), some, max_size=3),
     max_leaves=5)
 
 

@@ -6,7 +6,7 @@ from rules import ROOT
 
 from tools.notebook import code_cells, read
 
-COMMANDS = {'split_data', 'train', 'predict', 'launch_local'}  # of scripts/
+COMMANDS = {'split_data', 'train', 'predict', 'export', 'launch_local'}  # of scripts/
 ROOMS = {path.stem: 'scripts' for path in ROOT.glob('scripts/*.py')} | {
     name: name for name in ('utils', 'resnet', 'drawings', 'scripts', 'tools', 'records',
                             'benchmarks', 'tests')}

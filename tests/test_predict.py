@@ -21,6 +21,7 @@ import nets
 import pictures
 import predict
 import prediction
+from answers import predict_files
 
 SCRIPT = Path(predict.__file__)
 CLASSES = ['猫', 'a dog', 'it, "so"', 'cow']
@@ -120,9 +121,10 @@ def test_grey_net(photo, tmp_path):
     photo.save(tmp_path / 'colour.png')
     photo.convert('L').save(tmp_path / 'grey.png')
     paths = [tmp_path / 'colour.png', tmp_path / 'grey.png']
-    found = list(prediction.predict_files(net, about, paths, mx.cpu(), 4))
-    answers = [dict(answer) for _, answer, _ in found]
-    assert answers[0] == pytest.approx(answers[1], abs=0.02)
+    found = list(predict_files(
+        lambda images: prediction.predict(net, about, images, mx.cpu()), about, paths, 4))
+    colour, grey = (dict(answer) for _, answer, _ in found)
+    assert colour == pytest.approx(grey, abs=0.02)
 
 
 def test_one_line_a_picture_most_probable_first(saved, net, folder, capsys):
@@ -359,7 +361,7 @@ def test_as_a_command_from_elsewhere(saved, folder, tmp_path):
 
 
 def test_ctrl_c(saved, folder, capsys, monkeypatch):
-    def stopped(*_):
+    def stopped(*_, **__):
         raise KeyboardInterrupt
     monkeypatch.setattr(prediction, 'predict', stopped)
     assert run(saved, folder) == 130

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from rules import ROOT
+from test_export import new_net, state_of, write_pth
 
 from tools import front_picture
 from tools.notebook import NOTEBOOKS, read
@@ -20,9 +21,10 @@ INSTALL = (ROOT / 'docs' / 'install.md').read_text('utf-8')
 NUMBER = re.compile(r'(?<![\w.-])\d+(?:\.\d+)?(?= %)|(?<![\w.-])\d+\.\d+')
 
 
-def commands(text, heading):
-    """The lines of the first code block below a heading."""
-    return re.search(r'```\n(.*?)```', text.split(f'## {heading}\n')[1], re.S)[1].splitlines()
+def commands(text, heading, block=0):
+    """The lines of a code block below a heading, the first unless `block` says which."""
+    return re.findall(r'```\n(.*?)```', text.split(f'## {heading}\n')[1],
+                      re.S)[block].splitlines()
 
 
 @pytest.fixture
@@ -45,9 +47,11 @@ def home(tmp_path):
 
 def test_commands_for_own_pictures(home):
     own = commands(README, 'Your own pictures, without a notebook')
+    others = commands(README, 'Your own pictures, without a notebook', 1)
     workers = commands(INSTALL, 'Several machines')
-    assert (len(own), len(workers)) == (3, 1) and 'launch_local.py' in workers[0]
-    for command in own + workers:
+    assert (len(own), len(others), len(workers)) == (3, 4, 1) and 'launch_local.py' in workers[0]
+    write_pth(home / 'resnet18.pth', *state_of(new_net()))
+    for command in own + others + workers:
         words = shlex.split(command)
         assert words[0] == '.venv/bin/python'
         done = subprocess.run([sys.executable, *words[1:]], cwd=home, capture_output=True,
@@ -58,8 +62,9 @@ def test_commands_for_own_pictures(home):
             assert len(lines) == 4  # a fifth of 20
             for line in lines:
                 assert len(re.findall(r'(circles|boxes) [01]\.\d{3}', line)) == 2
-    assert sorted(os.listdir(home / 'runs')) == ['my_split', 'two']
-    for run in ('my_split', 'two'):
+    runs = 'fine_tuned', 'my_split', 'two'
+    assert sorted(os.listdir(home / 'runs')) == [*runs]
+    for run in runs:
         assert sorted(os.listdir(home / 'runs' / run)) == ['best.ckpt', 'last.ckpt']
 
 

@@ -18,15 +18,14 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import nd
 from mxnet.gluon import nn
-from mxnet.gluon.model_zoo import vision
 from PIL import Image
 
 import batches
 import checkpoint
 import files
 import nets
+import torch_files
 import train
 import training
 
@@ -217,35 +216,29 @@ def test_without_freeze_all_layers_learn(whole, split, tmp_path):
     assert not any(np.array_equal(a, b) for a, b in zip(numbers(start), after, strict=True))
 
 
-@pytest.mark.parametrize('depth', [18, 50])
-def test_pretrained_gives_what_gluons_net_gives(monkeypatch, depth):
-    utils.free_memory()
+def test_pretrained_begins_with_what_was_fetched(monkeypatch, split, tmp_path):
     utils.seed_everything(0)
-    zoo = vision.get_model(f'resnet{depth}_v1')
-    zoo.initialize()
-    zoo(nd.zeros((1, 3, 64, 64)))
-    for p in zoo.collect_params().values():  # the biases too, which trained weights have
-        low = 0.5 if p.name.endswith(('gamma', 'running_var')) else -0.1
-        p.set_data(nd.random.uniform(low, low + (1 if low > 0 else 0.2), shape=p.shape))
-    monkeypatch.setattr(nets.subprocess, 'run', lambda *_, **__: None)
-    monkeypatch.setattr(nets.vision, 'get_model', lambda name, pretrained: zoo)
-    x = nd.random.normal(shape=(2, 3, 64, 64))
-    theirs = zoo(x).asnumpy()
-    np.testing.assert_allclose(nets.pretrained_net(depth)(x).asnumpy(), theirs,
-                               rtol=1e-3, atol=1e-3 * np.abs(theirs).max())
+    about = {'depth': 18, 'classes': list('abcde'), 'stride_on_first': False, 'size': 16,
+             'grey': False, **torch_files.IMAGENET}
+    net = nets.first_net(about, None, [mx.cpu()])
+    arrays = {name: p.asnumpy() for name, p in checkpoint.parameters(net).items()}
+    (tmp_path / 'model.safetensors').write_bytes(torch_files.safetensors(arrays, about))
+    monkeypatch.setattr(torch_files, 'fetch', lambda depth: tmp_path / 'model.safetensors')
+    for start in (['--pretrained'], ['--init-from', tmp_path / 'model.safetensors']):
+        out = tmp_path / start[0]
+        assert run(split, *SMALL, *start, '--freeze', '--out', out) == 0
+        known, about = checkpoint.load(out / 'last.ckpt', mx.cpu())
+        assert about['mean'] == torch_files.IMAGENET['mean'] and len(about['classes']) == 2
+        assert np.array_equal(known[0].weight.data().asnumpy(), net[0].weight.data().asnumpy())
 
 
-def test_pretrained_without_a_network(silent_host, split, tmp_path, capsys):
-    silent_host.close()
+def test_pretrained_without_a_network(monkeypatch, split, tmp_path, capsys):
+    def fetch(depth):
+        raise OSError('the weights could not be fetched')
+    monkeypatch.setattr(torch_files, 'fetch', fetch)
     assert run(split, *SMALL, '--pretrained', '--out', tmp_path / 'run') == 1
-    err = capsys.readouterr().err
-    assert 'could not be fetched' in err and '--init-from CHECKPOINT' in err
+    assert 'could not be fetched' in capsys.readouterr().err
     assert not (tmp_path / 'run').exists()
-
-
-def test_pretrained_from_a_silent_host(silent_host):
-    with pytest.raises(OSError, match='nothing came within 4 seconds'):
-        nets.pretrained_net(18, seconds=4)
 
 
 # ---------------------------------------------------------------------------------------------

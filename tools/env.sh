@@ -88,7 +88,7 @@ esac
 platform="$(uname -s) $(uname -m)" python=3.11 with_pip=
 [ "$name" != bench ] || with_pip=--seed
 case "$name" in
-    series) venv=.venv lock=requirements.txt size=" (0.7 GB on disk)" ;;
+    series) venv=.venv lock=requirements.txt size=" (1 GB on disk)" ;;
     gpu) venv=.venv-gpu lock=.venv-gpu/requirements.txt size=" (4 GB on disk)" ;;
     *) venv=.venv-$name lock=requirements/$name.txt size= ;;
 esac
