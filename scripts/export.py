@@ -55,10 +55,10 @@ def compare(content, net, about):
 
     Over random and real pictures, all at once and one by one. Raises ValueError if it is too large.
     """
-    ask, _ = onnx_files.load(content)
-    images = some_pictures(about)
+    running, images = onnx_files.session(content), some_pictures(about)
     wanted = prediction.predict(net, about, images, mx.cpu())
-    found = [ask(images), np.concatenate([ask([image]) for image in images])]
+    found = [onnx_files.ask(running, images),
+             np.concatenate([onnx_files.ask(running, [image]) for image in images])]
     error = max(abs(answer - wanted).max() for answer in found)
     if not error <= onnx_files.CLOSE:  # NaN too
         raise ValueError(f'the ONNX file would differ from the net by {error:.1e} in a '

@@ -4,6 +4,7 @@ Input `pixels`, float32 of shape (pictures, 3 or 1 channels, size, size), red fi
 output `probabilities`, float32 of shape (pictures, classes), whose rows add up to 1. The metadata
 `about` is JSON: the classes' names, size, grey, and what the pixels are normalised by inside.
 """
+import functools
 import tempfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from about import for_others, is_about, read_json
 
-CLOSE = 1e-5  # how far a probability may be from MXNet's
+CLOSE = 1e-4  # how far a probability may be from MXNet's; trained nets come to some 1e-6
 
 
 def pixels(images):
@@ -86,29 +87,31 @@ def to_onnx(net, about):
 # Running
 
 
-def load(content):
-    """(ask, about) of an ONNX file that export.py wrote; content: its path, or its bytes.
+def session(content):
+    """onnxruntime's session for the bytes of an ONNX file."""
+    import onnxruntime
+    return onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
 
-    ask: maps a list of pictures to probabilities, see answers.predict_files.
+
+def ask(running, images):
+    """The probability of each class, (pictures, classes); images: see answers.predict_files."""
+    return running.run(['probabilities'], {'pixels': pixels(images)})[0]
+
+
+def load(path):
+    """(ask, about) of an ONNX file that export.py wrote; ask takes pictures only.
+
     Raises FileNotFoundError, or ValueError for what is no such file.
     """
-    import onnxruntime
-    if isinstance(content, Path) and not content.exists():
-        raise FileNotFoundError(f'there is no file {content}')
-    name = content if isinstance(content, Path) else 'the ONNX file'
+    if not path.exists():
+        raise FileNotFoundError(f'there is no file {path}')
     try:
-        if isinstance(content, Path):
-            content = content.read_bytes()
-        session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
+        running = session(path.read_bytes())
+        about = read_json(running.get_modelmeta().custom_metadata_map.get('about', 'null'))
     except Exception as error:  # onnxruntime has a dozen kinds of its own
-        reason = str(error).splitlines()[0]
-        raise ValueError(f'{name} is not a whole ONNX file ({reason})') from None
-    about = session.get_modelmeta().custom_metadata_map.get('about', 'null')
-    try:
-        about = read_json(about)
-    except ValueError:
-        about = None
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f'{path} is not a whole ONNX file ({reason})') from None
     if not is_about(about):
-        raise ValueError(f'{name} does not say which classes and pictures it is for: write it by '
+        raise ValueError(f'{path} does not say which classes and pictures it is for: write it by '
                          'scripts/export.py')
-    return lambda images: session.run(['probabilities'], {'pixels': pixels(images)})[0], about
+    return functools.partial(ask, running), about
