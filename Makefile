@@ -84,7 +84,7 @@ test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights t
 lint: $(READY)  ## Check the style of Python files and notebooks
 	@$(PYTHON) -m ruff check
 
-bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 17 minutes
+bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 30 minutes
 	@$(PYTHON) -m benchmarks.bench
 
 site: .venv-site/installed  ## Web pages of the texts and the notebooks, as stored, in build/site

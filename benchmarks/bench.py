@@ -2,7 +2,7 @@
 
     make bench
 
-15 to 17 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
+20 to 30 minutes on two cores. Writes benchmarks/results.md, scaling.png and results.json. Close
 other programs first: absolute times vary between machines and days, ratios far less.
 
     .venv/bin/python -m benchmarks.bench report
@@ -24,6 +24,7 @@ from statistics import median
 import utils  # before mxnet, for its threads
 
 import matplotlib.pyplot as plt
+import onnxruntime
 from loky import cpu_count
 
 import resnet
@@ -83,11 +84,14 @@ class Contender:
 def measure_throughput():
     """Seconds of every task of every contender, interleaved: {contender: {task: [a round]}}."""
     commands = {name: (sys.executable, '-m', 'benchmarks.contender', name)
-                for name in ('ours', 'original', 'zoo', 'fused')}
-    commands['pytorch'] = (PYTORCH, '-m', 'benchmarks.pytorch_net')
-    tasks = {'ours': ('train', 'infer', 'dot', 'dense'), 'original': ('train', 'infer'),
-             'zoo': ('train', 'infer'), 'fused': ('infer',),
-             'pytorch': ('train', 'infer', 'matmul')}
+                for name in ('ours', 'original', 'zoo', 'fused', 'onnx')}
+    commands['pytorch'] = (PYTORCH, '-m', 'benchmarks.pytorch_net', 'eager')
+    commands['compiled'] = (PYTORCH, '-m', 'benchmarks.pytorch_net', 'compiled')
+    tasks = {'ours': ('train', 'infer', 'one by one', 'dot', 'dense'),
+             'original': ('train', 'infer'), 'zoo': ('train', 'infer'), 'fused': ('infer',),
+             'onnx': ('infer', 'one by one'),
+             'pytorch': ('train', 'infer', 'one by one', 'matmul'),
+             'compiled': ('train', 'infer', 'one by one')}
     contenders = {}
     for name, command in commands.items():  # one after the other: they warm up
         contenders[name] = Contender(*command)
@@ -179,7 +183,7 @@ def spread(values, digits=0):
 
 def rates(results, name, task):
     """Images a second of each round."""
-    images = BATCH * {'train': STEPS, 'infer': BATCHES}[task]
+    images = BATCH * {'train': STEPS, 'infer': BATCHES, 'one by one': 1}[task]
     return [images / seconds for seconds in results['throughput'][name][task]]
 
 
@@ -213,7 +217,9 @@ def throughput_table(results, task):
              'ours': f'**ours**: hybridized, {results["cores"]} threads',
              'zoo': "Gluon's model zoo, `resnet18_v1` (9 % more multiply-adds), hybridized",
              'fused': 'ours, exported and fused by oneDNN (`optimize_for`)',
-             'pytorch': f'PyTorch {results["versions"]["pytorch"]}, channels last, eager'}
+             'onnx': f'ours, exported to onnxruntime {results["versions"]["onnxruntime"]}',
+             'pytorch': f'PyTorch {results["versions"]["pytorch"]}, channels last, eager',
+             'compiled': 'the same by `torch.compile`'}
     rows = [f'| {text} | {spread(rates(results, name, task))} | '
             f'{ratio(results, "ours", name, task):.2f} |'
             for name, text in names.items() if task in results['throughput'][name]]
@@ -339,6 +345,15 @@ def bars(results):
         ("training ≥ 0.85 of oneDNN's product", share(results, 'train', 'ours', 'dense'), 0.85),
         ('inference ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'infer'), 1.0),
         ('inference ≥ 1.0 × the fused net', ratio(results, 'ours', 'fused', 'infer'), 1.0),
+        ('training ≥ 1.0 × `torch.compile`', ratio(results, 'ours', 'compiled', 'train'), 1.0),
+        ('inference by onnxruntime ≥ 1.0 × PyTorch',
+         ratio(results, 'onnx', 'pytorch', 'infer'), 1.0),
+        ('inference by onnxruntime ≥ 1.0 × `torch.compile`',
+         ratio(results, 'onnx', 'compiled', 'infer'), 1.0),
+        ('the same one by one ≥ 1.0 × PyTorch',
+         ratio(results, 'onnx', 'pytorch', 'one by one'), 1.0),
+        ('the same one by one ≥ 1.0 × `torch.compile`',
+         ratio(results, 'onnx', 'compiled', 'one by one'), 1.0),
         ("the original job, stopped there or not, ≥ 10 × as long as ours",
          jobs['original']['seconds'] / median(ours), 10),
         ('least test accuracy of our jobs ≥ 0.85', accuracy, 0.85),
@@ -374,11 +389,14 @@ What was tried, and what these numbers do and do not say: [README](README.md).
 The lesson's ResNet-18, batches of {BATCH} at {SIZE} px, float32, {ROUNDS} rounds in turn. A
 training round is `utils.train` on {STEPS} batches, with one batch for testing at its end; PyTorch
 does the same work by a loop of its own. Inference is `utils.evaluate_accuracy` on {BATCHES}
-batches. The images lie in memory, for all; each contender takes its own number of threads.
+batches; one by one, {BATCH} images. The images lie in memory, for all; each contender takes its
+own number of threads.
 
 {throughput_table(results, 'train')}
 
 {throughput_table(results, 'infer')}
+
+{throughput_table(results, 'one by one')}
 
 ## Beside a product of matrices
 
@@ -441,7 +459,7 @@ def write_report():
 def main(arguments):
     """Measures and reports, or only reports; returns the exit status."""
     parser = argparse.ArgumentParser(prog='python -m benchmarks.bench',
-                                     description='Measure for 15 to 17 minutes, and report.')
+                                     description='Measure for 20 to 30 minutes, and report.')
     parser.add_argument('report', nargs='?', choices=['report'], help='only write the report again')
     if parser.parse_args(arguments).report:
         write_report()
@@ -455,7 +473,8 @@ def main(arguments):
                'pipeline': run('pipeline')[0], 'start': measure_start(),
                'scaling': measure_scaling(), 'jobs': measure_jobs()}
     results['minutes'] = (time.perf_counter() - start) / 60
-    write(__file__, 'results', 'make bench', {'pytorch': version}, **results)
+    versions = {'onnxruntime': onnxruntime.__version__, 'pytorch': version}
+    write(__file__, 'results', 'make bench', versions, **results)
     draw_scaling(results)
     write_report()
     return 0

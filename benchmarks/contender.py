@@ -1,9 +1,10 @@
-"""One of MXNet's nets in `make bench`, in a process of its own: original, ours, zoo, fused.
+"""One of MXNet's nets in `make bench`, in a process of its own.
 
-    .venv/bin/python -m benchmarks.contender ours
+    .venv/bin/python -m benchmarks.contender original|ours|zoo|fused|onnx
 """
 import sys
 import tempfile
+from pathlib import Path
 
 NAME = sys.argv[1]
 if NAME == 'original':  # its cells import mxnet first, so it runs on MXNet's own number of threads
@@ -17,6 +18,9 @@ from mxnet.gluon.model_zoo import vision
 import resnet
 from benchmarks.serve import serve
 from records.original_lesson import lesson_names
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / 'scripts'))
+import onnx_files
 
 BATCH, SIZE, STEPS, BATCHES, SIDE = 64, 96, 10, 12, 4096  # bench.py counts with these
 
@@ -58,10 +62,24 @@ def fused():
     return block
 
 
+def onnx():
+    """Ours in onnxruntime, from MXNet's arrays to MXNet's arrays; it can only predict."""
+    net = ours()
+    scores = net(x).asnumpy()
+    session = onnx_files.session(onnx_files.graph(net, (1, SIZE, SIZE)).SerializeToString())
+
+    def run(x):
+        return nd.array(session.run(['scores'], {'pixels': x.asnumpy()})[0])
+
+    assert np.allclose(run(x).asnumpy(), scores, rtol=1e-3, atol=1e-4)
+    return run
+
+
 def main():
     net = globals()[NAME]()
-    tasks = {'infer': lambda: utils.evaluate_accuracy([(x, y)] * BATCHES, net, ctx)}
-    if NAME != 'fused':
+    tasks = {'infer': lambda: utils.evaluate_accuracy([(x, y)] * BATCHES, net, ctx),
+             'one by one': lambda: [net(x[i:i + 1]).asnumpy() for i in range(BATCH)]}
+    if NAME not in ('fused', 'onnx'):
         trainer = gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': 1e-4})
         loss = gluon.loss.SoftmaxCrossEntropyLoss()
         tasks['train'] = lambda: utils.train([(x, y)] * STEPS, [(x, y)], net, loss, trainer, ctx,

@@ -1,7 +1,9 @@
 """The lesson's ResNet-18 in PyTorch, channels last, for `benchmarks/bench.py`.
 
-    .venv-bench/bin/python -m benchmarks.pytorch_net
+    .venv-bench/bin/python -m benchmarks.pytorch_net eager|compiled
 """
+import sys
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -37,6 +39,8 @@ def new_net():
 
 net = new_net().to(memory_format=torch.channels_last)
 assert sum(p.numel() for p in net.parameters()) == 11_178_250  # as many as the lesson's
+if sys.argv[1] == 'compiled':
+    net.compile()  # at the first call, which serve does before it measures
 optimizer = torch.optim.SGD(net.parameters(), lr=1e-4)
 x = torch.rand(BATCH, 1, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
 y = torch.randint(0, 10, (BATCH,))
@@ -64,5 +68,11 @@ def evaluate(batches=BATCHES):
         return sum((net(x).argmax(1) == y).sum() for _ in range(batches)).item()
 
 
+@torch.inference_mode()
+def one_by_one():
+    net.eval()
+    return [net(x[i:i + 1]).numpy() for i in range(BATCH)]
+
+
 a, b = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
-serve({'train': train, 'infer': evaluate, 'matmul': lambda: a @ b})
+serve({'train': train, 'infer': evaluate, 'one by one': one_by_one, 'matmul': lambda: a @ b})

@@ -109,6 +109,16 @@ def test_every_net_of_the_series_says_the_same_by_onnx(name):
         assert abs(found - wanted).max() <= 1e-5 * max(1, abs(wanted).max())
 
 
+def test_onnxruntime_puts_bn_into_the_convolutions(tmp_path):
+    """It does so only for versions of the operators that it knows."""
+    model = onnx_files.graph(ready(resnet.ResNet(10), (1, 48, 48)), (1, 48, 48))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / 'fused.onnx')
+    onnxruntime.InferenceSession(model.SerializeToString(), options)
+    kinds = {node.op_type for node in onnx.load(tmp_path / 'fused.onnx').graph.node}
+    assert 'Conv' in kinds and 'BatchNormalization' not in kinds
+
+
 def test_onnx_file_says_what_it_takes(exported):
     model = onnx.load(exported[0])
     onnx.checker.check_model(model, full_check=True)

@@ -4,17 +4,11 @@ By torchvision's and timm's own ResNets, and MXNet in a process of its own.
 """
 import os
 import subprocess
-import sys
-import types
 from pathlib import Path
 
 import pytest
-import torch
-
-# Where only PyPI's build of torchvision can be had, which is for CUDA, its operators are missing.
-# No ResNet uses one.
-sys.modules['torchvision._meta_registrations'] = types.ModuleType('_meta_registrations')
 import timm
+import torch
 import torchvision
 from safetensors.torch import load_file, save_file
 

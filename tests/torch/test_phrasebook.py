@@ -45,7 +45,8 @@ def test_keras(what, tmp_path):
     net(x)
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build(net.trainable_variables)
-    names = {'layers': layers, 'initializers': initializers, 'losses': losses, 'net': net, 'x': x,
+    names = {'layers': layers, 'initializers': initializers, 'losses': losses, 'net': net,
+             'layer': net.layers[0], 'x': x,
              'optimizer': optimizer, 'path': tmp_path / 'net.weights.h5',
              'gradients': [torch.zeros(16), torch.zeros(16)]}
     code = phrases(3)[what]
