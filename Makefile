@@ -39,7 +39,7 @@ export SUBMITTED OUT GRADED
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gpu run all lab test fuzz test-torch lint bench site test-browser assignments grade \
-    marks lock store urls check-binder check-platforms
+    marks lock store zh zh-checked urls check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -115,6 +115,13 @@ lock:  ## For authors: write the locks again, each from its list in requirements
 
 store: $(READY)  ## For authors: execute a notebook and store its outputs; NB=02 takes one
 	@$(PYTHON) -m tools.run_notebooks --in-place $(NB)
+	@$(PYTHON) -m tools.translate sync
+
+zh: $(READY)  ## For authors: cells of notebooks_zh/ that do not say what the English ones say now
+	@$(PYTHON) -m tools.translate
+
+zh-checked: $(READY)  ## For authors: these do now, NB=02 CELLS="0a1b2c3d …"
+	@$(PYTHON) -m tools.translate check $(NB) $(CELLS)
 
 urls: $(READY)  ## For authors: every link to the repository, as pyproject.toml names it
 	@$(PYTHON) -m tools.urls

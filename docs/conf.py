@@ -1,13 +1,16 @@
 """Sphinx's settings for `make site`; tools/build_site.py lays out the pages."""
+import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from tools.build_site import twins  # noqa: E402
 from tools.urls import repository  # noqa: E402
 
-project = html_title = 'ResNet notebooks'
-language = 'en'
+LANGUAGE = os.environ.get('SITE_LANGUAGE', 'en')
+project = html_title = {'en': 'ResNet notebooks', 'zh': 'ResNet 笔记本'}[LANGUAGE]
+language = {'en': 'en', 'zh': 'zh_CN'}[LANGUAGE]
 extensions = ['myst_nb']
 exclude_patterns = ['_mathjax']
 
@@ -21,14 +24,20 @@ mathjax_path = 'mathjax/es5/tex-chtml.js'
 nb_ipywidgets_js = {}
 
 html_theme = 'sphinx_book_theme'
-html_static_path = [str(HERE / 'static'), str(HERE.parent / 'build/site-source/_mathjax')]
+html_static_path = [str(HERE / 'static'),
+                    str(HERE.parent / 'build' / 'site-source' / LANGUAGE / '_mathjax')]
 html_css_files = ['site.css']
 html_favicon = 'static/favicon.svg'
-html_context = {'default_mode': 'auto'}  # dark or light, as the reader's system is
+html_context = {
+    'default_mode': 'auto',  # dark or light, as the reader's system is
+    'twins': twins(HERE.parent, LANGUAGE),  # for templates/twin.html
+}
+templates_path = ['templates']
 html_show_sphinx = False
 html_use_index = False
 html_show_copyright = False
 html_theme_options = {
+    'article_header_end': ['twin.html', 'article-header-buttons.html'],
     'repository_url': f'https://github.com/{repository()}',
     'repository_branch': 'HEAD',
     'launch_buttons': {'binderhub_url': 'https://mybinder.org', 'notebook_interface': 'jupyterlab'},

@@ -26,6 +26,7 @@ from tools.course import COURSE
 from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
+RELEASE_ZH = COURSE / 'release_zh' / 'resnet'
 NAMES = course.known_notebooks()
 CODING = NAMES[1:]
 
@@ -66,6 +67,19 @@ def test_release_is_not_stale(graded):
     for path in fresh.iterdir():
         assert path.read_text('utf-8') == (RELEASE / path.name).read_text('utf-8'), (
             f'{path.name}: run `make assignments`')
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_chinese_release_is_not_stale_and_differs_in_its_words_only(name):
+    english, chinese = read(name, RELEASE), read(name, RELEASE_ZH)
+    assert chinese == course.in_chinese(RELEASE / f'{name}.ipynb'), 'run `make assignments`'
+    for ours, theirs in zip(english.cells, chinese.cells, strict=True):
+        assert {**ours, 'source': ''} == {**theirs, 'source': ''}
+        if ours.cell_type == 'code':
+            assert ours.source == theirs.source
+        else:
+            assert re.search('[\u4e00-\u9fff]', theirs.source)
+            assert 'Rubric' not in theirs.source and '评分标准' not in theirs.source
 
 
 def hidden_lines(cell):
@@ -327,9 +341,9 @@ def submit(folder, notebooks):
         nbformat.write(nb, folder / f'{name}.ipynb')
 
 
-def released_with(name, **sources):
+def released_with(name, folder=RELEASE, **sources):
     """A released notebook with some cells filled in, and outputs of a student's own run."""
-    nb = read(name, RELEASE)
+    nb = read(name, folder)
     for cell in nb.cells:
         if cell.id in sources:
             cell.source = sources[cell.id]
@@ -338,10 +352,10 @@ def released_with(name, **sources):
     return nb
 
 
-def solved(name):
+def solved(name, folder=RELEASE):
     """A released notebook with our solutions in it."""
-    return released_with(name, **{c.id: c.source for c in read(name).cells
-                                  if settings(c).get('solution')})
+    return released_with(name, folder, **{c.id: c.source for c in read(name).cells
+                                          if settings(c).get('solution')})
 
 
 def odd(name):
@@ -360,6 +374,7 @@ def graded(tmp_path_factory):
     """A class, graded in two calls: {student: {column of grades.csv: text}}, and the folder."""
     folder = tmp_path_factory.mktemp("a:b [1] 100%25 'c'") / 'submitted'
     submit(folder / 'all' / 'resnet', {name: solved(name) for name in NAMES})
+    submit(folder / '中文', {name: solved(name, RELEASE_ZH) for name in NAMES[:2]})
     submit(folder / 'none' / 'resnet', {name: read(name, RELEASE) for name in NAMES[::2]})
 
     # A wrong solution, a right one that is unlike ours, deleted cells, missing notebooks.
@@ -409,7 +424,12 @@ ODD = "~-Ada Żółw_12345_assignsubmission_file (a]{b}%'!"
 def test_odd_names_files_and_cells_cost_nothing(graded):
     assert float(graded[0][ODD]['1_gradients']) == points('1_gradients', 'code')
     assert float(graded[0][ODD]['to grade by hand']) == points('1_gradients', 'markdown')
-    assert graded[0].keys() == {'all', 'none', 'mixed', 'trouble', ODD}
+    assert graded[0].keys() == {'all', '中文', 'none', 'mixed', 'trouble', ODD}
+
+
+def test_chinese_notebooks_are_graded_as_the_english_ones(graded):
+    assert {name: float(graded[0]['中文'][name]) for name in NAMES[:2]} == {
+        name: points(name, 'code') for name in NAMES[:2]}
 
 
 def test_our_solutions_get_full_marks(graded):

@@ -1,4 +1,4 @@
-"""Makes build/site, web pages of the README and the notebooks as they are stored.
+"""Makes build/site, web pages of the README and the notebooks as they are stored; zh/ in Chinese.
 
 Nothing is executed. The pages' sources are copied to build/site-source and there
 
@@ -33,11 +33,44 @@ PICTURE_FILES = {'.png', '.svg', '.jpg', '.gif'}
 MATHJAX = ('es5/tex-chtml.js', 'es5/output/chtml/fonts/woff-v2')
 
 
-def pages(root):
-    """What becomes a page: the README, the other texts at the root and in docs/, notebooks."""
+def pages(root, language='en'):
+    """What becomes a page: the README, the other texts at the root and in docs/, notebooks.
+
+    In Chinese, 'zh': those whose names end with _zh, and the glossary, which has both languages.
+    """
     texts = sorted(root.glob('[!.]*.md')) + sorted(root.glob('docs/[!.]*.md'))
-    home = root / 'README.md'
-    return [home, *(path for path in texts if path != home), *select(root / 'notebooks')]
+    if language == 'zh':
+        home, notebooks = root / 'README_zh.md', root / 'notebooks_zh'
+        texts = [path for path in texts if path.stem.endswith('_zh') or path.stem == 'GLOSSARY']
+    else:
+        home, notebooks = root / 'README.md', root / 'notebooks'
+        texts = [path for path in texts if not path.stem.endswith('_zh')]
+    return [home, *(path for path in texts if path != home), *select(notebooks)]
+
+
+def twin(path, root):
+    """Where the Chinese page of an English one is, whether it exists or not."""
+    if path.parent == root / 'notebooks':
+        return root / 'notebooks_zh' / path.name
+    return path.with_stem(f'{path.stem}_zh')
+
+
+def page_name(path, root):
+    """A page's name on the site, without the language's folder and its ending."""
+    name = path.relative_to(root).with_suffix('').as_posix()
+    return 'index' if name in ('README', 'README_zh') else name
+
+
+def twins(root, language):
+    """{page: its address in the other language, as seen from the top folder of this one}."""
+    other = pages(root, 'zh')
+    found = {}
+    for path in pages(root, 'en'):
+        chinese = next((page for page in (twin(path, root), path) if page in other), None)
+        if chinese:
+            here, there = page_name(path, root), page_name(chinese, root)
+            found |= {here: f'zh/{there}.html'} if language == 'en' else {there: f'../{here}.html'}
+    return found
 
 
 def on_github(target, fragment, root):
@@ -53,24 +86,31 @@ def heading_anchor(fragment):
     return re.sub(r'[^\w\- ]', '', unquote(fragment).lower())
 
 
-def redirect(link, path, root):
+def redirect(link, path, root, language='en'):
     """Where a link in the file `path` leads to from the site."""
     parts = urlsplit(link)
     target = Path(os.path.normpath(path.parent / unquote(parts.path)))
     if parts.scheme or parts.netloc or not target.exists() or not target.is_relative_to(root):
         return link  # Sphinx warns if it leads nowhere
-    if parts.path and target not in pages(root):
+    if not parts.path:
+        page = ''
+    elif (language == 'zh' and path in pages(root, 'en')  # the glossary, which has both
+          and twin(target, root) in pages(root, 'zh')):
+        page = os.path.relpath(twin(target, root), path.parent)
+    elif target in pages(root, language):
+        page = parts.path
+    else:
         picture = target.suffix in PICTURE_FILES
         return link if picture else on_github(target, parts.fragment, root)
-    page = re.sub(r'README\.md$', 'index.md', parts.path)
+    page = re.sub(r'README(_zh)?\.md$', 'index.md', page)
     return page + (f'#{heading_anchor(parts.fragment)}' if parts.fragment else '')
 
 
-def adapt(markdown, path, root):
+def adapt(markdown, path, root, language='en'):
     """Markdown of the file `path`, as the site shows it."""
     markdown = PICTURE.sub(r'\1', markdown)
     markdown = ANCHOR.sub(r'[]{#\1}', markdown)  # Sphinx knows the names in its own notation
-    return LINK.sub(lambda match: redirect(match.group(), path, root), markdown)
+    return LINK.sub(lambda match: redirect(match.group(), path, root, language), markdown)
 
 
 def plain(markdown):
@@ -83,33 +123,34 @@ def plain(markdown):
 def describe_figures(notebook):
     """Gives each cell with a picture the description below it as alternative text."""
     for cell, below in pairwise(notebook.cells):
-        if below.cell_type == 'markdown' and below.source.startswith('**Figure'):
+        if below.cell_type == 'markdown' and below.source.startswith(('**Figure', '**图')):
             cell.metadata['mystnb'] = {'image': {'alt': plain(below.source)}}
 
 
-def adapt_notebook(path, root):
+def adapt_notebook(path, root, language='en'):
     """A notebook as the site shows it."""
     notebook = read(path)
     describe_figures(notebook)
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
-            cell.source = adapt(cell.source, path, root)
+            cell.source = adapt(cell.source, path, root, language)
     return nbformat.writes(notebook)
 
 
-def contents(root):
+def contents(root, language='en'):
     """The list from which the side bar, previous and next are made."""
-    names = [path.relative_to(root).with_suffix('').as_posix() for path in pages(root)[1:]]
-    notebooks = [name for name in names if name.startswith('notebooks/')]
+    names = [page_name(path, root) for path in pages(root, language)[1:]]
+    notebooks = [name for name in names if name.startswith('notebooks')]
+    captions = ('笔记本', '其他') if language == 'zh' else ('Notebooks', 'More')
     texts = [name for name in names if name not in notebooks]
     return ''.join(
         f'\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n' + '\n'.join(entries) + '\n```\n'
-        for caption, entries in (('Notebooks', notebooks), ('More', texts)) if entries)
+        for caption, entries in zip(captions, (notebooks, texts), strict=True) if entries)
 
 
-def copy_pictures(root, source):
+def copy_pictures(root, source, language):
     """The pictures that the repository's own Markdown shows, where the pages look for them."""
-    for path in pages(root):
+    for path in pages(root, language):
         for link in LINK.findall(path.read_text(encoding='utf-8')):
             picture = Path(os.path.normpath(path.parent / link))
             if picture.suffix in PICTURE_FILES and picture.is_file():
@@ -118,19 +159,19 @@ def copy_pictures(root, source):
                 shutil.copy(picture, copy)
 
 
-def write_sources(root, source):
+def write_sources(root, source, language='en'):
     """Fills the empty folder `source` with the pages as the site shows them."""
-    for path in pages(root):
-        copy = source / path.relative_to(root)
+    for path in pages(root, language):
+        copy = source / f'{page_name(path, root)}{path.suffix}'
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == '.ipynb':
-            text = adapt_notebook(path, root)
+            text = adapt_notebook(path, root, language)
         else:
-            text = adapt(path.read_text(encoding='utf-8'), path, root)
+            text = adapt(path.read_text(encoding='utf-8'), path, root, language)
         copy.write_text(text, encoding='utf-8')
-    index = (source / 'README.md').rename(source / 'index.md')
-    index.write_text(index.read_text(encoding='utf-8') + contents(root), encoding='utf-8')
-    copy_pictures(root, source)
+    with open(source / 'index.md', 'a', encoding='utf-8') as index:
+        index.write(contents(root, language))
+    copy_pictures(root, source, language)
 
 
 def copy_mathjax(folder):
@@ -142,6 +183,23 @@ def copy_mathjax(folder):
         (shutil.copytree if (package / part).is_dir() else shutil.copy)(package / part, copy)
 
 
+def build(root, language, source, site):
+    """Makes the pages of one language in the folder `site`; returns Sphinx's exit status."""
+    for folder in (source, site):
+        folder.mkdir(parents=True)
+    write_sources(root, source, language)
+    copy_mathjax(source / '_mathjax' / 'mathjax')
+    status = subprocess.call([
+        sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'docs', '-q', '-E',
+        '-W', '--keep-going', '-d', root / 'build' / 'site-doctrees' / language, source, site],
+        env={**os.environ, 'SITE_LANGUAGE': language})
+    # What a reader downloads is the notebook as it is in the repository.
+    for path in () if status else pages(root, language):
+        if path.suffix == '.ipynb':
+            shutil.copy(path, site / '_sources' / path.relative_to(root))
+    return status
+
+
 def main(arguments, root=ROOT):
     """Builds the site anew; returns the exit status: 1 if Sphinx fails or has a warning."""
     argparse.ArgumentParser(prog='python -m tools.build_site',
@@ -149,18 +207,11 @@ def main(arguments, root=ROOT):
     source, site = root / 'build' / 'site-source', root / 'build' / 'site'
     for folder in (source, site):
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    write_sources(root, source)
-    copy_mathjax(source / '_mathjax' / 'mathjax')
-    status = subprocess.call([
-        sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'docs', '-q', '-E',
-        '-W', '--keep-going', '-d', root / 'build' / 'site-doctrees', source, site])
+    status = (build(root, 'en', source / 'en', site)
+              or build(root, 'zh', source / 'zh', site / 'zh'))
     if status:
         print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
         return 1
-    # What a reader downloads is the notebook as it is in the repository.
-    for path in select(root / 'notebooks'):
-        shutil.copy(path, site / '_sources' / 'notebooks' / path.name)
     print(f'The site is in {site}; open {site / "index.html"}')
     return 0
 

@@ -1,6 +1,7 @@
 """The nbgrader course in assignments/: makes the release, and grades a folder of submissions.
 
-    course.py release                         assignments/source/ to assignments/release/
+    course.py release                         assignments/source/ to assignments/release/, and with
+                                              the texts of source_zh/ to assignments/release_zh/
     course.py grade SUBMITTED [--out FOLDER]  autograde, grades.csv, feedback pages; the same
                                               command goes on where an earlier one has ended
     course.py marks GRADED                    feedback and grades.csv once more, when the
@@ -30,7 +31,7 @@ from scripts import commands
 if __name__ == '__main__':
     commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
 from scripts.files import locked, whole
-from tools.notebook import ROOT, prepare
+from tools.notebook import ROOT, prepare, read, write
 from tools.submissions import AssignmentError, find_students, read_submission, rebuild
 
 COURSE = ROOT / 'assignments'
@@ -90,6 +91,18 @@ def known_notebooks():
 # Release
 
 
+def in_chinese(path):
+    """The released notebook at `path` with the texts of source_zh/; code and tests are the same."""
+    texts = {cell.id: cell.source for name in ('header.ipynb', f'{ASSIGNMENT}/{path.name}')
+             for cell in read(COURSE / 'source_zh' / name).cells if cell.cell_type == 'markdown'}
+    notebook = read(path)
+    for cell in notebook.cells:
+        if cell.cell_type == 'markdown':
+            solution = cell.metadata.get('nbgrader', {}).get('solution')
+            cell.source = '在这里写你的回答（替换这一行）' if solution else texts[cell.id]
+    return notebook
+
+
 def release():
     """Makes assignments/release/ anew from assignments/source/."""
     with tempfile.TemporaryDirectory() as folder:
@@ -97,8 +110,14 @@ def release():
         target = COURSE / 'release' / ASSIGNMENT
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(Path(folder) / 'release' / ASSIGNMENT, target)
+    chinese = COURSE / 'release_zh' / ASSIGNMENT
+    shutil.rmtree(chinese, ignore_errors=True)
+    chinese.mkdir(parents=True)
+    for path in target.glob('*.ipynb'):
+        write(chinese / path.name, in_chinese(path))
     print(f'{len(known_notebooks())} notebooks for students are in '
-          f'{target.relative_to(ROOT)}; `git status` says what has changed')
+          f'{target.relative_to(ROOT)}, and in Chinese in {chinese.relative_to(ROOT)}; '
+          '`git status` says what has changed')
 
 
 # ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import axe_playwright_python
 
 AXE = Path(axe_playwright_python.__file__).parent / 'axe.min.js'
 MIN_ALT_WORDS = 10
+WORD = re.compile(r'[\u4e00-\u9fff]|[^\s\u4e00-\u9fff]+')  # a Chinese character counts as one
 EXTERNAL = re.compile(r'https?://[a-z0-9-]+(\.[a-z0-9-]+)+(/[^\s<>"]*)?', re.IGNORECASE)
 
 # Text that a reader sees as prose: formulas stand there as \(…\) or $…$ if they are not typeset.
@@ -66,7 +67,7 @@ def check_alt_texts(visit):
     images = visit.page.eval_on_selector_all('img', '''images => images.map(e => [
         e.getAttribute('src'), e.getAttribute('alt'), Boolean(e.closest('.cell_output'))])''')
     return [f'{src}: alt={alt!r}' for src, alt, figure in images
-            if alt is None or figure and len(alt.split()) < MIN_ALT_WORDS]
+            if alt is None or figure and len(WORD.findall(alt)) < MIN_ALT_WORDS]
 
 
 def addresses(visit):
@@ -121,7 +122,7 @@ def check_fits(visit):
 def check_readable(visit):
     """There is a heading and text to read (for a visit without JavaScript)."""
     heading = visit.page.locator('article h1')
-    words = visit.page.locator('article').inner_text().split()
+    words = WORD.findall(visit.page.locator('article').inner_text())
     if heading.count() != 1 or not heading.is_visible() or len(words) < 100:
         return [f'{heading.count()} headings of level 1, {len(words)} words']
     return []

@@ -12,17 +12,17 @@ from tools.urls import repository
 
 PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob('*.html')
                if '_static' not in path.parts)
-TEXTS = [name for name in PAGES if name != 'search.html']  # which has none of its own
-NOTEBOOKS = [name for name in PAGES if name.startswith('notebooks/')]
+TEXTS = [name for name in PAGES if Path(name).name != 'search.html']  # which has none of its own
+NOTEBOOKS = [name for name in PAGES if Path(name).parent.name in ('notebooks', 'notebooks_zh')]
 
 
 def source(name):
     """The notebook from which a page is made."""
-    return ROOT / Path(name).with_suffix('.ipynb')
+    return ROOT / Path(name.removeprefix('zh/')).with_suffix('.ipynb')
 
 
 def picture_name(name, kind):
-    return f'{Path(name).stem}-{kind}'
+    return f"{name.removesuffix('.html').replace('/', '-')}-{kind}"
 
 
 @pytest.fixture(scope='module', params=PAGES)
@@ -44,8 +44,9 @@ def narrow(site, request):
 
 
 def test_every_notebook_has_a_page():
-    stored = {f'notebooks/{path.stem}.html' for path in ROOT.glob('notebooks/*.ipynb')}
-    assert stored and stored == set(NOTEBOOKS)
+    stored = {path for folder in ('notebooks', 'notebooks_zh')
+              for path in (ROOT / folder).glob('*.ipynb')}
+    assert stored and stored == set(map(source, NOTEBOOKS))
 
 
 # Light first: what it finds is what a reader meets first. The picture is taken as it loads.
@@ -118,7 +119,7 @@ def test_buttons_open_this_notebook_on_binder_and_download_it(site, name):
         binder = f'https://mybinder.org/v2/gh/{repository()}/HEAD?urlpath=lab/tree/'
         visit.page.locator('.dropdown-launch-buttons > button').click()
         button = visit.page.locator('.dropdown-launch-buttons a:visible')
-        assert button.get_attribute('href') == binder + name.replace('.html', '.ipynb')
+        assert button.get_attribute('href') == binder + source(name).relative_to(ROOT).as_posix()
         visit.page.keyboard.press('Escape')
         visit.page.locator('.dropdown-download-buttons > button').click()
         with visit.page.expect_download() as download:
@@ -126,15 +127,18 @@ def test_buttons_open_this_notebook_on_binder_and_download_it(site, name):
         assert download.value.path().read_bytes() == source(name).read_bytes()
 
 
-def test_previous_and_next_lead_through_all_pages_and_back(site):
-    with site.visit('index.html') as visit:
-        page, there = visit.page, ['index.html']
+@pytest.mark.parametrize('home', ['index.html', 'zh/index.html'])
+def test_previous_and_next_lead_through_all_pages_and_back(site, home):
+    chinese = home.startswith('zh/')
+    with site.visit(home) as visit:
+        page, there = visit.page, [home]
         while (following := page.locator('a.right-next')).count():
             following.click()
             page.wait_for_load_state()
             there.append(page.url.removeprefix(site.address))
-        assert sorted(there) == TEXTS
-        assert [name for name in there if name in NOTEBOOKS] == NOTEBOOKS
+        assert sorted(there) == [name for name in TEXTS if name.startswith('zh/') == chinese]
+        notebooks = [name for name in there if name in NOTEBOOKS]
+        assert notebooks == [name for name in NOTEBOOKS if name.startswith('zh/') == chinese]
         back = [there[-1]]
         while (previous := page.locator('a.left-prev')).count():
             previous.click()
@@ -143,21 +147,38 @@ def test_previous_and_next_lead_through_all_pages_and_back(site):
         assert back == there[::-1]
 
 
-def test_search_finds_a_word(site, shoot):
-    with site.visit('index.html') as visit:
+@pytest.mark.parametrize(('home', 'word', 'notebook'), [
+    ('index.html', 'shattered', 'notebooks/07'), ('zh/index.html', '破碎', 'notebooks_zh/07')])
+def test_search_finds_a_word(site, shoot, home, word, notebook):
+    with site.visit(home) as visit:
         page = visit.page
         page.keyboard.press('Control+k')
-        page.keyboard.type('shattered')
+        page.keyboard.type(word)
         page.keyboard.press('Enter')
-        page.wait_for_url('**/search.html?q=shattered')
+        page.wait_for_url('**/search.html?q=*')
         results = page.locator('#search-results li a')
         results.first.wait_for()
-        shoot(page, 'search-shattered')
-        assert 'notebooks/07' in results.first.get_attribute('href')
+        shoot(page, f'search-{word}')
+        assert notebook in results.first.get_attribute('href')
         results.first.click()
         page.wait_for_load_state()
-        assert 'shattered' in page.locator('article').inner_text().lower()
+        assert word in page.locator('article').inner_text().lower()
         assert checks.check_quiet(visit) == []
+
+
+@pytest.mark.parametrize('name', NOTEBOOKS)
+def test_each_language_leads_to_the_other(site, name):
+    chinese = name.startswith('zh/')
+    with site.visit(name) as visit:
+        assert visit.page.get_attribute('html', 'lang') == ('zh-CN' if chinese else 'en')
+        visit.page.locator('a.twin').click()
+        visit.page.wait_for_load_state()
+        there = visit.page.url.removeprefix(site.address)
+        assert there in NOTEBOOKS and Path(there).name == Path(name).name
+        assert there.startswith('zh/') != chinese
+        visit.page.locator('a.twin').click()
+        visit.page.wait_for_load_state()
+        assert visit.page.url == site.address + name
 
 
 def test_mode_is_switched_and_kept(site):
