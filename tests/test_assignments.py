@@ -462,7 +462,7 @@ def test_endless_loop_and_dead_kernel_cost_their_cells_only(graded):
 
 def test_feedback_says_what_failed(graded):
     pages = graded[1] / 'feedback'
-    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2 + 1
+    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2 + 2 + 1
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
     assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')

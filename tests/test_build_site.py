@@ -77,7 +77,7 @@ def test_sources_are_the_readme_the_texts_and_the_notebooks(root):
 
 def test_a_failure_of_sphinx_is_told_as_such(root, monkeypatch, capsys):
     monkeypatch.setattr(build_site, 'copy_mathjax', lambda folder: None)
-    monkeypatch.setattr(build_site.subprocess, 'call', lambda command: 2)  # before it wrote a page
+    monkeypatch.setattr(build_site.subprocess, 'call', lambda command, env: 2)  # before it wrote a page
     assert build_site.main([], root) == 1
     printed = capsys.readouterr()
     assert 'Sphinx failed' in printed.err and 'The site is in' not in printed.out

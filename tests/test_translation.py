@@ -88,8 +88,8 @@ BREACHES = [
     ('emphasis_is_shown', '**Yes.** It is.', '**是的。**它是。'),
 ]
 GOOD = [
-    ('**Predict.** Which of $n$ [paths](../GLOSSARY.md#path), `f` or ReLU, has 1.3 million (not 15 %)?',
-     '**先猜一猜。** 在 $n$ 条[路径](../GLOSSARY.md#path)里，`f` 或 ReLU，哪一条有 130 万（不是 15%）？'),
+    ('**Predict.** Has `f`, ReLU or a [path](../GLOSSARY.md#path) of $n$ 1.3 million (not 15 %)?',
+     '**先猜一猜。** `f`、ReLU 或 $n$ 的[路径](../GLOSSARY.md#path)，哪个有 130 万（不是 15%）？'),
     ('**Figure 1.** From 2 to 3, **at most**.', '**图 1.** 从 2 到 3，**至多**如此。'),
     ('1. Pen and paper.\n   - one\n', '1. 用纸笔。\n   - 一\n'),
 ]

@@ -2,7 +2,7 @@
 
     python -m tools.translate                what is stale or missing, each with what has changed
     python -m tools.translate sync           copy cells, code and outputs; never touches a text
-    python -m tools.translate check 02 ID…   these cells of notebook 02 say again what the English do
+    python -m tools.translate check 02 ID…   these cells of 02 say again what the English ones say
 
 The English notebook owns cells, their order and ids, code and outputs; the Chinese one the text of
 its Markdown cells. Each of those carries in its metadata, as `translates`, the first 12 hex digits
