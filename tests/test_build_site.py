@@ -75,9 +75,31 @@ def test_sources_are_the_readme_the_texts_and_the_notebooks(root):
     assert index.startswith('# Home') and index.index('notebooks/01_a\n') < index.index('GLOSSARY')
 
 
+def test_chinese_pages_and_their_twins(root):
+    (root / 'notebooks_zh').mkdir()
+    nbformat.write(new_notebook(cells=[new_markdown_cell('# 一？')]),
+                   root / 'notebooks_zh' / '01_a.ipynb')
+    (root / 'README_zh.md').write_text('# 首页\n\n[a](notebooks_zh/01_a.ipynb)\n')
+    (root / 'GLOSSARY.md').write_text('[01](notebooks/01_a.ipynb)')
+    names = [[build_site.page_name(path, root) for path in build_site.pages(root, language)]
+             for language in ('en', 'zh')]
+    assert names == [['index', 'GLOSSARY', 'notebooks/01_a'],
+                     ['index', 'GLOSSARY', 'notebooks_zh/01_a']]
+    assert build_site.twins(root, 'en') == {
+        'index': 'zh/index.html', 'GLOSSARY': 'zh/GLOSSARY.html',
+        'notebooks/01_a': 'zh/notebooks_zh/01_a.html'}
+    assert build_site.twins(root, 'zh')['notebooks_zh/01_a'] == '../notebooks/01_a.html'
+    # The glossary, which has both languages, leads to each one's own notebooks.
+    text = (root / 'GLOSSARY.md').read_text()
+    assert build_site.adapt(text, root / 'GLOSSARY.md', root, 'zh') == (
+        '[01](notebooks_zh/01_a.ipynb)')
+    assert build_site.adapt(text, root / 'GLOSSARY.md', root) == text
+
+
 def test_a_failure_of_sphinx_is_told_as_such(root, monkeypatch, capsys):
     monkeypatch.setattr(build_site, 'copy_mathjax', lambda folder: None)
-    monkeypatch.setattr(build_site.subprocess, 'call', lambda command, env: 2)  # before it wrote a page
+    # Before it wrote a page.
+    monkeypatch.setattr(build_site.subprocess, 'call', lambda command, env: 2)
     assert build_site.main([], root) == 1
     printed = capsys.readouterr()
     assert 'Sphinx failed' in printed.err and 'The site is in' not in printed.out

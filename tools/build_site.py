@@ -204,14 +204,14 @@ def main(arguments, root=ROOT):
     """Builds the site anew; returns the exit status: 1 if Sphinx fails or has a warning."""
     argparse.ArgumentParser(prog='python -m tools.build_site',
                             description='Build the site in build/site.').parse_args(arguments)
-    source, site = root / 'build' / 'site-source', root / 'build' / 'site'
-    for folder in (source, site):
+    source, site, chinese = (root / 'build' / name for name in ('site-source', 'site', 'site-zh'))
+    for folder in (source, site, chinese):
         shutil.rmtree(folder, ignore_errors=True)
-    status = (build(root, 'en', source / 'en', site)
-              or build(root, 'zh', source / 'zh', site / 'zh'))
+    status = build(root, 'en', source / 'en', site) or build(root, 'zh', source / 'zh', chinese)
     if status:
         print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
         return 1
+    chinese.rename(site / 'zh')  # only now: MyST-NB leaves a folder beside the one that it fills
     print(f'The site is in {site}; open {site / "index.html"}')
     return 0
 
