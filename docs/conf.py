@@ -5,8 +5,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+from sphinx.search.zh import SearchChinese  # noqa: E402
+
 from tools.build_site import twins  # noqa: E402
 from tools.urls import repository  # noqa: E402
+
+# Sphinx 9.0 names a ChineseStemmer in the pages, where the English one is loaded.
+SearchChinese.language_name = 'English'
 
 LANGUAGE = os.environ.get('SITE_LANGUAGE', 'en')
 project = html_title = {'en': 'ResNet notebooks', 'zh': 'ResNet 笔记本'}[LANGUAGE]
@@ -37,7 +42,7 @@ html_show_sphinx = False
 html_use_index = False
 html_show_copyright = False
 html_theme_options = {
-    'article_header_end': ['twin.html', 'article-header-buttons.html'],
+    'article_header_start': ['toggle-primary-sidebar.html', 'twin.html'],
     'repository_url': f'https://github.com/{repository()}',
     'repository_branch': 'HEAD',
     'launch_buttons': {'binderhub_url': 'https://mybinder.org', 'notebook_interface': 'jupyterlab'},
