@@ -200,6 +200,17 @@ def build(root, language, source, site):
     return status
 
 
+def share_pictures(site):
+    """Lets the pages in `site`/zh show the pictures of the English ones, which are the same."""
+    for page in (site / 'zh').rglob('*.html'):
+        text = page.read_text(encoding='utf-8')
+        page.write_text(re.sub(r'((?:src|href)="(?:\.\./)*)(?=_images/)', r'\1../', text),
+                        encoding='utf-8')
+    for picture in (site / 'zh' / '_images').iterdir():
+        picture.replace(site / '_images' / picture.name)
+    (site / 'zh' / '_images').rmdir()
+
+
 def main(arguments, root=ROOT):
     """Builds the site anew; returns the exit status: 1 if Sphinx fails or has a warning."""
     argparse.ArgumentParser(prog='python -m tools.build_site',
@@ -212,6 +223,7 @@ def main(arguments, root=ROOT):
         print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
         return 1
     chinese.rename(site / 'zh')  # only now: MyST-NB leaves a folder beside the one that it fills
+    share_pictures(site)
     print(f'The site is in {site}; open {site / "index.html"}')
     return 0
 

@@ -63,6 +63,17 @@ def test_defaults_are_those_of_the_table():
     assert isinstance(layers.Conv2D(4, 3).kernel_initializer, initializers.GlorotUniform)
 
 
+def test_frozen_bn_of_keras_takes_what_it_has_kept():
+    x = np.random.RandomState(0).randn(8, 4, 4, 16).astype('float32') + 3
+    layer = layers.BatchNormalization(epsilon=1e-5)
+    layer(x)
+    layer.trainable = False
+    assert np.allclose(torch.as_tensor(layer(x, training=True)).detach(), x, atol=1e-3)
+    theirs = nn.BatchNorm2d(16).train().requires_grad_(False)
+    out = theirs(torch.tensor(x.transpose(0, 3, 1, 2)))
+    assert out.mean().abs() < 0.01  # the batch's own mean, 3, is gone
+
+
 def test_padding_of_keras_is_lopsided_at_stride_2():
     image = np.arange(64, dtype='float32').reshape(1, 8, 8, 1)
     weight = np.random.RandomState(0).rand(3, 3, 1, 1).astype('float32')
