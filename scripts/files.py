@@ -1,7 +1,7 @@
 """Files: written whole or not at all, in folders for one process alone, and which are a user's."""
 import fcntl
 import os
-import tempfile
+import secrets
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -37,13 +37,13 @@ def whole(path, mode='w', **options):
     path = Path(path)
     if 'b' not in mode:
         options = {'encoding': 'utf-8', **options}
-    number, name = tempfile.mkstemp(dir=path.parent, prefix='.unfinished-')
+    # Not by mkstemp: a signal behind it, and before the `try`, would leave the file.
+    name = path.parent / f'.unfinished-{secrets.token_hex(8)}'
     try:
-        with open(number, mode, **options) as file:
+        with open(name, mode.replace('w', 'x'), **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp's files are for their owner only
         os.replace(name, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -74,10 +74,3 @@ def locked(folder):
 def is_ignored(name):
     """Whether a file or folder of this name was not put there by the user."""
     return any(fnmatchcase(name.lower(), pattern) for pattern in LEFT_BY_SYSTEMS)
-
-
-def _umask():
-    """The permissions that new files of this process do not get; it can only be set to be read."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,10 +3,12 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rules import ROOT
 
+from scripts import files
 from scripts.files import locked, whole
 
 
@@ -100,3 +102,13 @@ def test_without_locks_there_is_none(tmp_path, monkeypatch):
     with locked(tmp_path), whole(tmp_path / 'a.txt') as file:
         file.write('written')
     assert (tmp_path / 'a.txt').read_text() == 'written'
+
+
+def test_a_signal_as_the_file_is_made_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(name, *_, **__):
+        Path(name).touch()
+        raise KeyboardInterrupt
+    monkeypatch.setattr(files, 'open', interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt), whole(tmp_path / 'a.txt'):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -19,7 +19,7 @@ PHRASES = {row.split('|')[1].strip(): re.findall('`([^`]*)`', row)[0]
 @pytest.mark.parametrize('what', PHRASES)
 def test_gluon(what, tmp_path):
     net, x = nn.HybridSequential(), nd.zeros((8, 16, 32, 32))
-    net.add(nn.Conv2D(3, 1))
+    net.add(nn.Conv2D(64, 3))
     net.initialize()
     trainer = gluon.Trainer(net.collect_params(), 'sgd')
     with autograd.record():

@@ -316,7 +316,7 @@ def test_a_table_that_cannot_be_written_is_found_before_the_work(saved, folder, 
                                                                  monkeypatch):
     def refuses(*_, **__):
         raise PermissionError(13, 'Permission denied', str(tmp_path))
-    monkeypatch.setattr(files.tempfile, 'mkstemp', refuses)
+    monkeypatch.setattr(files, 'open', refuses, raising=False)
     assert run(saved, folder, '--csv', tmp_path / 'out.csv') == 1
     printed = capsys.readouterr()
     assert printed.out == '' and 'Permission denied' in printed.err

@@ -32,7 +32,8 @@ def test_phrasebook_has_a_dozen_rows():
 
 @pytest.mark.parametrize('what', phrases(2))
 def test_pytorch(what, tmp_path):
-    net, w = nn.Conv2d(16, 3, 1), torch.zeros(4, 3, 3, 3)
+    net = nn.Conv2d(16, 64, 3)
+    w = net.weight.detach()
     names = {'torch': torch, 'nn': nn, 'net': net, 'w': w, 'path': tmp_path / 'net.pth',
              'x': torch.zeros(8, 16, 32, 32), 'optimizer': torch.optim.SGD(net.parameters(), 0.1)}
     net(names['x']).sum().backward()
@@ -45,10 +46,11 @@ def test_keras(what, tmp_path):
     net(x)
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build(net.trainable_variables)
-    names = {'layers': layers, 'initializers': initializers, 'losses': losses, 'net': net,
-             'layer': net.layers[0], 'x': x,
-             'optimizer': optimizer, 'path': tmp_path / 'net.weights.h5',
-             'gradients': [torch.zeros(16), torch.zeros(16)]}
+    convolution = layers.Conv2D(64, 3)
+    convolution(x)
+    names = {'layers': layers, 'initializers': initializers, 'losses': losses, 'net': net, 'x': x,
+             'layer': net.layers[0], 'w': convolution.kernel, 'optimizer': optimizer,
+             'path': tmp_path / 'net.weights.h5', 'gradients': [torch.zeros(16), torch.zeros(16)]}
     code = phrases(3)[what]
     if ' = ' in code:
         exec(code, names)
