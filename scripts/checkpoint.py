@@ -105,6 +105,18 @@ def load(path, ctx):
     return net, about
 
 
+def load_to_ask(path, ctx):
+    """As load, for a net that is asked about pictures, of which its `about` has to say the size.
+
+    Raises ValueError also for PyTorch's weights, which do not say it.
+    """
+    net, about = load(path, ctx)
+    if 'size' not in about:
+        raise ValueError(f'{path} does not say which classes and pictures it is for: it is only to '
+                         'begin with, train.py --init-from')
+    return net, about
+
+
 def read_net(path):
     """{name: array} of the net in the file `path`. Raises ValueError for damage."""
     if torch_files.is_one(path):

@@ -71,10 +71,7 @@ def export(options):
     source, target = options.checkpoint, options.net
     if os.path.lexists(target):
         raise ValueError(f'{target} exists already; remove it, or choose another name')
-    net, about = checkpoint.load(source, mx.cpu())
-    if 'size' not in about:
-        raise ValueError(f'{source} does not say which classes and pictures it is for: it is only '
-                         'to begin with, train.py --init-from')
+    net, about = checkpoint.load_to_ask(source, mx.cpu())
     if target.suffix == '.onnx':
         content = onnx_files.to_onnx(net, about)
         error = compare(content, net, about)

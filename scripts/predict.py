@@ -61,10 +61,7 @@ def load(path):
     import checkpoint
     import prediction
     ctx = utils.try_gpu()
-    net, about = checkpoint.load(path, ctx)
-    if 'size' not in about:
-        raise ValueError(f'{path} does not say which classes and pictures it is for: it is only to '
-                         'begin with, train.py --init-from')
+    net, about = checkpoint.load_to_ask(path, ctx)
     net.hybridize()
     return functools.partial(prediction.predict, net, about, ctx=ctx), about
 

@@ -49,12 +49,11 @@ def terms(path=ROOT / 'GLOSSARY.md'):
 TERMS = terms()
 
 
-def words(source, *, links=False):
+def words(source):
     """The text alone: code and formulas become an x, links their words."""
     source = FENCE.sub('\n', source)
-    source = CODE.sub('x', FORMULA.sub('x', source))
-    source = TAG.sub('', source)
-    return source if links else re.sub(r'!?\[([^\]]*)\]', r'\1', TARGET.sub('', source))
+    source = TAG.sub('', CODE.sub('x', FORMULA.sub('x', source)))
+    return re.sub(r'!?\[([^\]]*)\]', r'\1', TARGET.sub('', source))
 
 
 def without_code(source):
@@ -78,7 +77,7 @@ def skeleton(source):
         'headings': [len(line) - len(line.lstrip('#')) for line in lines if line.startswith('#')],
         'list items': len(LIST_ITEM.findall(plain)),
         'tables': [line.count('|') for line in lines if line.lstrip().startswith('|')],
-        'numbers': Counter(number.rstrip('.,') for number in numbers),
+        'numbers': Counter(numbers),
     }
 
 
