@@ -38,8 +38,8 @@ override GRADED := $(value GRADED)
 export SUBMITTED OUT GRADED
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test fuzz test-torch lint bench site test-browser assignments grade \
-    marks lock store zh zh-checked urls check-binder check-platforms
+.PHONY: help setup gpu run all lab test fuzz test-torch lint bench site epub test-browser assignments \
+    grade marks lock store zh zh-checked urls check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,8 @@ gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every
 
 .venv-%/installed: requirements/%.txt tools/env.sh
 	@tools/env.sh $*
+
+.venv-site/installed: requirements/npm/package-lock.json
 
 # `make run` runs notebook 04, `make run all` every one.
 CHOSEN = $(or $(NB),$(if $(filter all,$(MAKECMDGOALS)),,04))
@@ -81,16 +83,21 @@ fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place o
 test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights to and from it
 	@SERIES_PYTHON=$(PYTHON) .venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
 
-lint: $(READY)  ## Check the style of Python files and notebooks
+lint: $(READY)  ## Check the style of Python files, notebooks and JavaScript
 	@$(PYTHON) -m ruff check
+	@$(VENV)/bin/oxlint --deny-warnings docs/static/explore
 
 bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 30 minutes
 	@$(PYTHON) -m benchmarks.bench
 
-site: .venv-site/installed  ## Web pages of the texts and the notebooks, as stored, in build/site
+site: $(READY) .venv-site/installed  ## Web pages of the texts and the notebooks, as stored, in build/site
+	@$(PYTHON) -m tools.explore_data
 	@.venv-site/bin/python -m tools.build_site
 
-test-browser: $(READY) .venv-browser/installed site  ## The site and JupyterLab in Chromium
+epub: .venv-site/installed  ## The same as e-books: build/resnet-notebooks.epub, …-zh.epub
+	@.venv-site/bin/python -m tools.build_epub
+
+test-browser: $(READY) .venv-browser/installed site epub  ## Site, e-books, JupyterLab in Chromium
 	@SERIES_PYTHON=$(PYTHON) .venv-browser/bin/python -m pytest \
 	    -c tests/browser/pytest.ini tests/browser $(OPTIONS)
 

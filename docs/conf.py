@@ -31,7 +31,8 @@ nb_ipywidgets_js = {}
 html_theme = 'sphinx_book_theme'
 html_static_path = [str(HERE / 'static'),
                     str(HERE.parent / 'build' / 'site-source' / LANGUAGE / '_mathjax')]
-html_css_files = ['site.css']
+html_css_files = ['site.css', 'explore/explore.css']
+html_js_files = [('explore/explore.js', {'type': 'module'})]
 html_favicon = 'static/favicon.svg'
 html_context = {
     'default_mode': 'auto',  # dark or light, as the reader's system is

@@ -48,8 +48,9 @@ def graph(net, shape, names=('pixels', 'scores')):
     del model.graph.input[:], model.graph.initializer[:], model.graph.output[:]
     model.graph.input.extend(inputs)
     model.graph.initializer.extend(weights)
+    free = [None] * (len(out.type.tensor_type.shape.dim) - 1)
     model.graph.output.append(onnx.helper.make_tensor_value_info(
-        names[1], onnx.TensorProto.FLOAT, ['batch', None]))
+        names[1], onnx.TensorProto.FLOAT, ['batch', *free]))
     # MXNet writes the operators of this version and claims onnx's newest, where onnxruntime leaves
     # BN beside the convolutions, and takes twice as long.
     del model.opset_import[:]

@@ -72,6 +72,7 @@ def skeleton(source):
                             for found in FORMULA.findall(text)),
         'inline code': Counter(CODE.findall(FORMULA.sub('', text))),
         'links': Counter(target.replace('labpath=notebooks_zh/', 'labpath=notebooks/')
+                         .replace('/zh/notebooks_zh/', '/notebooks/')
                          for target in TARGET.findall(plain)),
         'folds': Counter(re.findall('</?(?:details|summary)[^>]*>', plain)),
         'headings': [len(line) - len(line.lstrip('#')) for line in lines if line.startswith('#')],

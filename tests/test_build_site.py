@@ -1,10 +1,15 @@
 """tools/build_site.py: what the site's pages are made of. The pages are tested in a browser."""
+import re
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools import build_site
-from tools.urls import repository
+from tools.notebook import markdown, read
+from tools.urls import repository, site_address
+
+EXPLORE = build_site.ROOT / 'docs' / 'static' / 'explore' / 'explore.js'
 
 
 @pytest.fixture
@@ -63,6 +68,49 @@ def test_figure_is_described_by_the_words_below_it(root):
     cells = nbformat.reads(build_site.adapt_notebook(path, root), 4).cells
     alt = 'Figure 1. The slope sigma of x, as in He 2015.'
     assert [cell.metadata for cell in cells] == [{'mystnb': {'image': {'alt': alt}}}, {}, {}, {}]
+
+
+@pytest.mark.parametrize('words', ['**Try it** on the site: [turn λ]', '**动手试试**：[调一调 λ]'])
+def test_an_explorable_stands_where_a_notebook_links_to_it(root, words):
+    link = f'{words}(https://a.github.io/b/notebooks/02_b.html#factor).'
+    path = store(root, '02_b', new_markdown_cell(f'**Figure 1.** Lines.\n\n{link}\n\nOn.'))
+    [cell] = nbformat.reads(build_site.adapt_notebook(path, root), 4).cells
+    assert cell.source == ('**Figure 1.** Lines.\n\n'
+                           '<div class="explore" id="factor" data-explore="factor"></div>\n\nOn.')
+    [cell] = nbformat.reads(build_site.adapt_notebook(path, root, explorables=False), 4).cells
+    assert link in cell.source
+
+
+@pytest.mark.parametrize(('folder', 'page'), [('notebooks', 'notebooks'),
+                                              ('notebooks_zh', 'zh/notebooks_zh')])
+def test_every_explorable_is_linked_once_at_its_own_page(folder, page):
+    linked = []
+    for path in sorted((build_site.ROOT / folder).glob('*.ipynb')):
+        for address, name in build_site.TRY.findall(markdown(read(path))):
+            assert address == f'{site_address()}{page}/{path.stem}.html'
+            linked.append(name)
+    names = re.findall("^    '([a-z]+)': {en:", EXPLORE.read_text('utf-8'), re.MULTILINE)
+    assert len(names) > 5 and sorted(linked) == sorted(names)
+    assert all(EXPLORE.with_name(f'{name}.js').is_file() for name in names)
+
+
+def test_chinese_pages_share_files_that_are_equal(tmp_path):
+    page = ('<img src="../_images/a.png"><script src="../_static/same.js?v=1"></script>'
+            '<link href="../_static/own.css">')
+    for folder, own in (('', 'English'), ('zh/', '中文')):
+        for name, text in ((f'{folder}_static/same.js', 'same'), (f'{folder}_static/own.css', own),
+                           (f'{folder}_images/a.png', 'a'), (f'{folder}notebooks/01.html', page)):
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, 'utf-8')
+    build_site.share_files(tmp_path)
+    assert (tmp_path / 'notebooks' / '01.html').read_text('utf-8') == page
+    chinese = (tmp_path / 'zh' / 'notebooks' / '01.html').read_text('utf-8')
+    expected = page.replace('_images', '../_images').replace('_static/same', '../_static/same')
+    assert chinese == expected
+    assert not (tmp_path / 'zh' / '_static' / 'same.js').exists()
+    assert (tmp_path / 'zh' / '_static' / 'own.css').read_text('utf-8') == '中文'
+    assert (tmp_path / '_static' / 'own.css').read_text('utf-8') == 'English'
 
 
 def test_sources_are_the_readme_the_texts_and_the_notebooks(root):

@@ -144,8 +144,8 @@ NAMES = ['plain', 'two words', "Ada's", 'a "b"', 'cost$HOME$(HOME)', 'a[1-9]', '
          '(a)', 'a;b', 'a&b', 'a|b', 'a*?', '#a', '~a', '-a', '--help', 'a=b', 'a,b', '\\a\\',
          '`id`', '!a', '<a>', 'Zoë 书', 'a\nb', '.a', 'a.']
 REFUSED = ['a:b', '100%']  # of the repository
-TARGETS = ['run', 'lab', 'test', 'fuzz', 'lint', 'bench', 'site', 'test-browser', 'assignments',
-           'grade', 'marks', 'store', 'urls']
+TARGETS = ['run', 'lab', 'test', 'fuzz', 'lint', 'bench', 'site', 'epub', 'test-browser',
+           'assignments', 'grade', 'marks', 'store', 'urls']
 # What another Python, Jupyter or MXNet job may have set: each changes what a kernel does or prints.
 FOREIGN = {'PYTHONWARNINGS': 'default', 'PYTHONOPTIMIZE': '1', 'PYTHONPATH': '/elsewhere',
            'PYTHONHASHSEED': '3', 'PYTHONSTARTUP': '/elsewhere/start.py',
@@ -172,6 +172,7 @@ def make(tmp_path):
             note = shlex.join([sys.executable, '-IS', str(tmp_path / 'note.py')])
             fake(folder / venv / 'bin/python', f'exec {note} "$@"')
             (folder / venv / 'installed').touch()
+        fake(folder / '.venv/bin/oxlint', f'exec {note} -m oxlint "$@"')
         (tmp_path / 'note.py').write_text(
             'import json, os, sys\n'
             f'with open({str(tmp_path / "calls")!r}, "a") as file:\n'
@@ -192,8 +193,8 @@ def test_every_target_works_in_any_folder_and_with_any_name(make, name):
     assert {where for where, _, _ in calls} == {str(folder)}
     ran = {arguments[1].removeprefix('tools.').removeprefix('benchmarks.'): arguments[2:]
            for _, arguments, _ in calls if arguments[1] != 'tools.course'}
-    assert set(ran) == {'run_notebooks', 'jupyterlab', 'pytest', 'ruff', 'bench', 'build_site',
-                        'translate', 'urls'}
+    assert set(ran) == {'run_notebooks', 'jupyterlab', 'pytest', 'ruff', 'oxlint', 'bench',
+                        'explore_data', 'build_site', 'build_epub', 'translate', 'urls'}
     course = [arguments[2:] for _, arguments, _ in calls if arguments[1] == 'tools.course']
     assert course == [['release'], ['grade', f'--out={name}', '--', name], ['marks', '--', name]]
     assert '--ServerApp.root_dir=.' in ran['jupyterlab']

@@ -17,7 +17,7 @@ ALLOWED = {
     'scripts': {'utils', 'resnet', 'scripts'},
     'notebooks': {'utils', 'resnet', 'drawings', 'scripts'},
     'assignments': {'utils', 'resnet'},
-    'tools': {'utils', 'scripts', 'tools'},
+    'tools': {'utils', 'resnet', 'scripts', 'tools'},
     'records': {'utils', 'resnet', 'scripts', 'tools', 'records'},
     'benchmarks': {'utils', 'resnet', 'scripts', 'tools', 'records', 'benchmarks'},
     'docs': {'tools'},

@@ -11,9 +11,11 @@ from PIL import Image, ImageDraw
 from rules import ROOT
 from test_export import new_net, state_of, write_pth
 
-from tools import front_picture
-from tools.notebook import NOTEBOOKS, read
+from tools import build_site, front_picture
+from tools.build_epub import NAMES
+from tools.notebook import NOTEBOOKS, markdown, read
 from tools.run_notebooks import expected_minutes
+from tools.urls import site_address
 
 README = (ROOT / 'README.md').read_text('utf-8')
 INSTALL = (ROOT / 'docs' / 'install.md').read_text('utf-8')
@@ -74,6 +76,18 @@ def test_targets_of_the_start_exist():
     assert {'run', 'lab', 'test', 'site', 'gpu'} <= set(targets)
     missing = {target for target in targets if not re.search(rf'^{target}:', makefile, re.M)}
     assert not missing
+
+
+@pytest.mark.parametrize(('language', 'folder'), [('en', ''), ('zh', 'zh/')])
+def test_links_to_the_site_lead_to_what_is_made(language, folder):
+    home, *others = build_site.pages(ROOT, language)
+    links = re.findall(rf'\]\({re.escape(site_address())}([^)]*)\)', home.read_text('utf-8'))
+    made = {folder, f'{NAMES[language]}.epub'}
+    for page in others:
+        address = f'{folder}{build_site.page_name(page, ROOT)}.html'
+        text = markdown(read(page)) if page.suffix == '.ipynb' else ''
+        made |= {address, *(f'{address}#{name}' for _, name in build_site.TRY.findall(text))}
+    assert len(links) == 4 and set(links) <= made
 
 
 def test_path_names_every_notebook_and_its_minutes():

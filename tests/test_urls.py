@@ -9,6 +9,7 @@ from tools import urls
 BADGE = 'x](https://mybinder.org/v2/gh/{}/HEAD?labpath=notebooks/01_a.ipynb)'
 LINKS = [BADGE, 'git clone https://github.com/{}.git', 'https://github.com/{}/issues)',
          'https://colab.research.google.com/github/{}/blob/HEAD/a.ipynb']
+SITE = '[site]({}), [a picture]({}a/b.html#c)'
 
 
 @pytest.fixture
@@ -29,8 +30,30 @@ def test_every_link_to_the_repository_follows(root):
     assert urls.binder('notebooks/01_a.ipynb', root) in BADGE.format('b/new')
 
 
+@pytest.mark.parametrize(('name', 'address'), [
+    ('b/new', 'https://b.github.io/new/'),
+    ('B/New', 'https://b.github.io/New/'),
+    ('B/b.github.io', 'https://b.github.io/'),
+    ('b/c.github.io', 'https://b.github.io/c.github.io/'),
+])
+def test_links_to_the_site_follow(root, name, address):
+    with open(root / 'README.md', 'a') as readme:
+        readme.write(SITE.format(*['https://a.github.io/old/'] * 2))
+    (root / 'pyproject.toml').write_text(f'[tool.series]\nrepository = "{name}"\n')
+    assert urls.site_address(root) == address
+    assert urls.main([], root) == 0
+    assert (root / 'README.md').read_text().endswith(SITE.format(address, address))
+
+
+def test_links_to_the_site_of_a_person_follow():
+    before = b'https://a.github.io/ https://a.github.io/old/x https://b.github.io/ http://a.github.io'
+    after = b'https://b.github.io/ https://b.github.io/x https://b.github.io/ http://a.github.io'
+    assert urls.rewritten(before, {b'a/a.github.io', b'a/old'}, b'b/b.github.io') == after
+
+
 def test_other_bytes_stay(root):
-    other = 'https://github.com/a/older https://github.com/c/d \r\n{"a":1}\n\n'
+    other = ('https://github.com/a/older https://github.com/c/d https://a.github.io/older/ '
+             'https://b.a.github.io/old/ \r\n{"a":1}\n\n')
     notebook = root / 'a.ipynb'
     notebook.write_bytes((other + BADGE.format('a/old') + other).encode())
     urls.main([], root)
@@ -69,12 +92,13 @@ def test_links_lead_to_the_one_repository():
 
 
 def test_no_other_copy_of_the_address():
-    name = urls.repository().encode()
+    name, site = urls.repository().encode(), urls.site_address().encode()
     for path in set(urls.tracked()) - {ROOT / 'pyproject.toml'}:
         content = path.read_bytes()
         if path.suffix in ('.md', '.ipynb'):
-            content = urls.rewritten(content, {name}, b'')
-        assert name not in content, f'{path} has a copy that `make urls` does not reach'
+            content = urls.rewritten(content, {name}, b'another/name')
+        copied = name in content or site.removeprefix(b'https://') in content
+        assert not copied, f'{path} has a copy that `make urls` does not reach'
 
 
 def test_each_notebook_opens_itself_on_binder():

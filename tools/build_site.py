@@ -9,6 +9,8 @@ Nothing is executed. The pages' sources are copied to build/site-source and ther
 Then Sphinx, with the settings in docs/conf.py, makes HTML of them.
 """
 import argparse
+import filecmp
+import gzip
 import importlib.util
 import os
 import re
@@ -29,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r'(?<=\]\()[^()\s]+(?=\))|(?<=href=")[^"]+(?=")|(?<=src=")[^"]+(?=")')
 PICTURE = re.compile(r'!\[([^\]]*)\]\((?:https?:)?//[^)]*\)')
 ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
+# A paragraph of a notebook that leads to its page on the site: there the explorable itself stands.
+TRY = re.compile(r'^\*\*(?:Try it|动手试试)\*\*.*\]\((\S+)#([a-z]+)\).*$', re.MULTILINE)
 PICTURE_FILES = {'.png', '.svg', '.jpg', '.gif'}
 MATHJAX = ('es5/tex-chtml.js', 'es5/output/chtml/fonts/woff-v2')
 
@@ -127,13 +131,16 @@ def describe_figures(notebook):
             cell.metadata['mystnb'] = {'image': {'alt': plain(below.source)}}
 
 
-def adapt_notebook(path, root, language='en'):
-    """A notebook as the site shows it."""
+def adapt_notebook(path, root, language='en', explorables=True):
+    """A notebook as the site shows it; without `explorables` it still links to them."""
     notebook = read(path)
     describe_figures(notebook)
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
             cell.source = adapt(cell.source, path, root, language)
+            if explorables:
+                cell.source = TRY.sub(r'<div class="explore" id="\2" data-explore="\2"></div>',
+                                      cell.source)
     return nbformat.writes(notebook)
 
 
@@ -159,13 +166,13 @@ def copy_pictures(root, source, language):
                 shutil.copy(picture, copy)
 
 
-def write_sources(root, source, language='en'):
+def write_sources(root, source, language='en', explorables=True):
     """Fills the empty folder `source` with the pages as the site shows them."""
     for path in pages(root, language):
         copy = source / f'{page_name(path, root)}{path.suffix}'
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == '.ipynb':
-            text = adapt_notebook(path, root, language)
+            text = adapt_notebook(path, root, language, explorables)
         else:
             text = adapt(path.read_text(encoding='utf-8'), path, root, language)
         copy.write_text(text, encoding='utf-8')
@@ -183,16 +190,28 @@ def copy_mathjax(folder):
         (shutil.copytree if (package / part).is_dir() else shutil.copy)(package / part, copy)
 
 
+def run_sphinx(builder, settings, language, source, target, doctrees):
+    """Fills the folder `target` with what a builder makes of `source`; returns the exit status.
+
+    The folder `settings` of this repository has the conf.py.
+    """
+    status = subprocess.call([
+        sys.executable, '-m', 'sphinx', '-b', builder, '-c', ROOT / settings, '-q', '-E',
+        '-W', '--keep-going', '-d', doctrees, source, target],
+        env={**os.environ, 'SITE_LANGUAGE': language})
+    if status:
+        print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
+    return status
+
+
 def build(root, language, source, site):
     """Makes the pages of one language in the folder `site`; returns Sphinx's exit status."""
     for folder in (source, site):
         folder.mkdir(parents=True)
     write_sources(root, source, language)
     copy_mathjax(source / '_mathjax' / 'mathjax')
-    status = subprocess.call([
-        sys.executable, '-m', 'sphinx', '-b', 'html', '-c', ROOT / 'docs', '-q', '-E',
-        '-W', '--keep-going', '-d', root / 'build' / 'site-doctrees' / language, source, site],
-        env={**os.environ, 'SITE_LANGUAGE': language})
+    status = run_sphinx('html', 'docs', language, source, site,
+                        root / 'build' / 'site-doctrees' / language)
     # What a reader downloads is the notebook as it is in the repository.
     for path in () if status else pages(root, language):
         if path.suffix == '.ipynb':
@@ -200,15 +219,47 @@ def build(root, language, source, site):
     return status
 
 
-def share_pictures(site):
-    """Lets the pages in `site`/zh show the pictures of the English ones, which are the same."""
+def add_nets(root, site):
+    """Puts what explorables load into the site: nets, data, and onnxruntime, which runs nets."""
+    explore = site / '_static' / 'explore'
+    for folder in ('nets', 'data'):
+        shutil.copytree(root / 'build' / 'explore' / folder, explore / folder)
+    runtime = Path(sys.prefix) / 'node_modules' / 'onnxruntime-web' / 'dist'
+    shutil.copy(runtime / 'ort.wasm.bundle.min.mjs', explore / 'ort.js')  # a name all servers know
+    # Compressed here, because not every server does: 3 MB in place of 12.
+    program = (runtime / 'ort-wasm-simd-threaded.wasm').read_bytes()
+    (explore / 'ort.wasm.gzip').write_bytes(gzip.compress(program, mtime=0))
+
+
+def share_files(site):
+    """Lets the pages in `site`/zh use pictures and programs of the English ones, where equal."""
+    shared = set()
+    for path in [path for folder in ('_images', '_static')
+                 for path in (site / 'zh' / folder).rglob('*') if path.is_file()]:
+        name = path.relative_to(site / 'zh')
+        there = site / name
+        if not there.exists() and name.parts[0] == '_images':  # a name has the file's hash
+            path.replace(there)
+        elif there.exists() and filecmp.cmp(path, there, shallow=False):
+            path.unlink()
+        else:
+            continue
+        shared.add(name.as_posix())
+
+    link = re.compile(r'((?:src|href)="(?:\.\./)*)(_(?:images|static)/[^"?#]+)')
+
+    def lead(match):
+        return f'{match[1]}../{match[2]}' if match[2] in shared else match[0]
+
     for page in (site / 'zh').rglob('*.html'):
         text = page.read_text(encoding='utf-8')
-        page.write_text(re.sub(r'((?:src|href)="(?:\.\./)*)(?=_images/)', r'\1../', text),
-                        encoding='utf-8')
-    for picture in (site / 'zh' / '_images').iterdir():
-        picture.replace(site / '_images' / picture.name)
-    (site / 'zh' / '_images').rmdir()
+        page.write_text(link.sub(lead, text), encoding='utf-8')
+
+
+def drop_maps(site):
+    """Removes what only a developer's tools would load."""
+    for path in (site / '_static').rglob('*.map'):
+        path.unlink()
 
 
 def main(arguments, root=ROOT):
@@ -218,13 +269,14 @@ def main(arguments, root=ROOT):
     source, site, chinese = (root / 'build' / name for name in ('site-source', 'site', 'site-zh'))
     for folder in (source, site, chinese):
         shutil.rmtree(folder, ignore_errors=True)
-    status = build(root, 'en', source / 'en', site) or build(root, 'zh', source / 'zh', chinese)
-    if status:
-        print(f'Sphinx failed with exit status {status}; its own words are above.', file=sys.stderr)
+    if build(root, 'en', source / 'en', site) or build(root, 'zh', source / 'zh', chinese):
         return 1
     chinese.rename(site / 'zh')  # only now: MyST-NB leaves a folder beside the one that it fills
-    share_pictures(site)
-    print(f'The site is in {site}; open {site / "index.html"}')
+    share_files(site)
+    drop_maps(site)
+    add_nets(root, site)
+    print(f'The site is in {site}. To read it: python3 -m http.server --directory {site}\n'
+          'and http://localhost:8000 in a browser (opened as files, pages cannot load explorables)')
     return 0
 
 

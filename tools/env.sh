@@ -149,6 +149,13 @@ $network
 What has been fetched is kept."
 fi
 
+if [ "$name" = site ]; then
+    cp requirements/npm/*.json "$venv" &&
+        PATH="$PWD/$venv/bin:$PATH" npm ci --prefix "$venv" --ignore-scripts --no-audit --no-fund \
+            --loglevel=error ||
+        fail "what requirements/npm lists could not be installed; npm's own words are above.
+$network"
+fi
 if [ "$name:$platform" = "series:Linux aarch64" ]; then
     # There MXNet wants Arm's Performance Libraries, which no wheel brings. SciPy's OpenBLAS has
     # every function that it takes from them, so it stands in for all three.

@@ -1,6 +1,7 @@
 """The repository's address, which pyproject.toml sets once: all links to it follow by `make urls`.
 
-    python -m tools.urls          rewrites the links to the repository on GitHub, Binder and Colab
+    python -m tools.urls          rewrites the links to the repository on GitHub, Binder and Colab,
+                                  and to its site on GitHub Pages
     python -m tools.urls --check  lists the files that would change; exit status 1 if there are
 
 Only bytes within such links change, so a notebook keeps its outputs and its layout.
@@ -31,6 +32,18 @@ def repository(root=ROOT):
     return settings['tool']['series']['repository']
 
 
+def pages_address(name):
+    """Where GitHub Pages shows the site of the repository owner/name."""
+    owner, folder = name.split('/')
+    host = f'{owner.lower()}.github.io'
+    return f'https://{host}/' if folder.lower() == host else f'https://{host}/{folder}/'
+
+
+def site_address(root=ROOT):
+    """Where the site is, once the repository's owner has switched GitHub Pages on."""
+    return pages_address(repository(root))
+
+
 def binder(path, root=ROOT):
     """Where a file of the repository opens in JupyterLab on Binder."""
     return f'https://mybinder.org/v2/gh/{repository(root)}/HEAD?labpath={path}'
@@ -47,10 +60,18 @@ def tracked(root=ROOT):
 
 
 def rewritten(content, old, new):
-    """`content`, bytes of a file, with the links to the repositories `old` leading to `new`."""
+    """`content`, bytes of a file, with the links to the repositories `old` leading to `new`.
+
+    So do those to their sites.
+    """
+    if not old:
+        return content
     names = b'|'.join(re.escape(name) for name in sorted(old))
     link = rb'(' + SITES + rb'/)(?:' + names + rb')' + END
-    return re.sub(link, lambda found: found[1] + new, content) if old else content
+    content = re.sub(link, lambda found: found[1] + new, content)
+    # The longest first: OWNER.github.io is the beginning of all other sites of its owner.
+    sites = sorted((pages_address(name.decode()).encode() for name in old), key=len, reverse=True)
+    return re.sub(b'|'.join(map(re.escape, sites)), pages_address(new.decode()).encode(), content)
 
 
 def changes(root=ROOT):
