@@ -49,6 +49,7 @@ html_theme_options = {
     'launch_buttons': {'binderhub_url': 'https://mybinder.org', 'notebook_interface': 'jupyterlab'},
     'use_repository_button': True,
     'use_fullscreen_button': False,
+    'back_to_top_button': False,  # on a telephone it lies over what one is looking at
     'navbar_persistent': [],  # no second search field above the first
     'footer_content_items': [],  # no author's name, which would be a placeholder
     'home_page_in_toc': True,

@@ -52,7 +52,8 @@ def test_says_what_plain_python_computes(room, visit, order, n):
     signals, gradients = dense_net.travel(dense_net.numbers_of(visit.page, n), n, branch, after)
     assert spoken_numbers(spoken(room)) == pytest.approx(
         [n, mean_square(signals[-1]), 1, mean_square(gradients[0])], rel=0.06)
-    assert spoken(room).endswith(f"On the direct path: {after.replace(' ', ' and ') or 'nothing'}.")
+    assert f"On the direct path: {after.replace(' ', ' and ') or 'nothing'}." in spoken(room)
+    assert ('it can only add' in spoken(room)) == (order == 'ReLU before addition')
 
 
 @pytest.mark.parametrize('order', ORDERS)

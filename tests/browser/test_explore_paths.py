@@ -78,7 +78,7 @@ def test_one_deleted_block_cuts_a_plain_net(room):
     room.get_by_label('plain net').check()
     spoken = room.locator('.explore-spoken')
     assert spoken.inner_text() == '3 blocks, only 1 path: through all.'
-    assert 'without shortcuts a path passes every block' in room.inner_text()
+    assert 'without shortcuts a path goes through every block' in room.inner_text()
     assert 'Choose a path' not in room.inner_text()
     assert labels(room) == ['through F₁, F₂, F₃']
     assert room.get_by_role('img').locator('.residual').count() == 0  # no shortcut
@@ -86,7 +86,7 @@ def test_one_deleted_block_cuts_a_plain_net(room):
     assert spoken.inner_text() == '3 blocks, only 1 path: through all. Without F₂: none left.'
     room.get_by_label('residual net').check()
     assert spoken.inner_text().endswith('Without F₂: 4 left.')
-    assert 'a path passes or skips each block' in room.inner_text()
+    assert 'a path goes through each block or skips it' in room.inner_text()
 
 
 def test_a_chosen_path_is_lit_until_it_is_cut(room):
@@ -135,6 +135,8 @@ def test_by_touch(site, options):
         assert chips(room).last.is_checked()
         room.get_by_label('plain net').tap()
         assert room.locator('.explore-spoken').inner_text().endswith('Without F₅: none left.')
+        slider.tap(position={'x': 3, 'y': 16})
+        assert room.locator('.explore-spoken').inner_text() == '1 block, only 1 path: through all.'
 
 
 @pytest.mark.parametrize('width', [390, 1280])

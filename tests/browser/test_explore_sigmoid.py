@@ -60,8 +60,8 @@ def assert_says(room, w, depth, centred):
 
 
 def drawn(line):
-    """The logarithms of a line of the right picture, with 10¹² at y = 12, 10⁻⁸⁰ at 208."""
-    return [12 - (float(y) - 12) * 92 / 196
+    """The logarithms of a line of the right picture, with 10²² at y = 12, 10⁻⁸⁰ at 208."""
+    return [22 - (float(y) - 12) * 102 / 196
             for y in re.findall(r'[ML][\d.]+ ([\d.]+)', line.get_attribute('d'))]
 
 

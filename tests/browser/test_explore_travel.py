@@ -49,7 +49,7 @@ def test_says_and_draws_what_plain_python_computes(room, visit, n, gain, bn):
     *_, plain_end, plain_factor, end, factor = spoken_numbers(spoken(room))
     assert (plain_end, end) == pytest.approx(ends, rel=0.06)
     assert (plain_factor, factor) == pytest.approx(factors, rel=0.006)
-    step = room.get_by_label('step')
+    step = room.get_by_label('forward, then back')
     for block in {0, n // 2, n}:
         step.fill(str(block))
         assert spoken_numbers(pictures(room)[0])[1:] == pytest.approx(
@@ -85,7 +85,7 @@ def test_what_it_suggests_shows_that_the_residual_net_can_explode_more(room):
 
 
 def test_the_sentence_follows_the_step(room):
-    step, said = room.get_by_label('step'), []
+    step, said = room.get_by_label('forward, then back'), []
     for number in (0, 10, 27, 40, 54):
         step.fill(str(number))
         said.append(spoken(room))
@@ -96,7 +96,7 @@ def test_the_sentence_follows_the_step(room):
 
 
 def test_mouse_keyboard_and_touch(room, visit):
-    blocks, step = room.get_by_label('blocks n'), room.get_by_label('step')
+    blocks, step = room.get_by_label('blocks n'), room.get_by_label('forward, then back')
     before = spoken(room)
     box = blocks.bounding_box()
     blocks.click(position={'x': box['width'] * 0.8, 'y': box['height'] / 2})
@@ -120,7 +120,7 @@ def test_mouse_keyboard_and_touch(room, visit):
 
 
 def test_plays_there_and_back_and_pauses(room, visit):
-    step = room.get_by_label('step')
+    step = room.get_by_label('forward, then back')
     busy = room.locator('.explore-spoken[aria-busy]')  # then nothing is spoken, until it stops
     room.get_by_role('button', name='Play').tap()
     visit.page.wait_for_timeout(300)
@@ -140,17 +140,17 @@ def test_plays_there_and_back_and_pauses(room, visit):
 
 def test_a_hand_on_the_slider_stops_the_play(room, visit):
     room.get_by_role('button', name='Play').click()
-    room.get_by_label('step').press('Home')
+    room.get_by_label('forward, then back').press('Home')
     assert room.get_by_role('button', name='Play').is_visible()
-    assert room.get_by_label('step').input_value() == '0'
+    assert room.get_by_label('forward, then back').input_value() == '0'
 
 
 def test_where_motion_is_unwanted_it_jumps_to_the_end(site):
     with site.visit(PAGE, reduced_motion='reduce') as visit:
         room = explorable(visit, 'travel')
-        room.get_by_label('step').press('Home')
+        room.get_by_label('forward, then back').press('Home')
         room.get_by_role('button', name='Play').click()
-        assert room.get_by_label('step').input_value() == '54'
+        assert room.get_by_label('forward, then back').input_value() == '54'
         assert room.get_by_role('button', name='Play').is_visible()
 
 

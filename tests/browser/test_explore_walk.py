@@ -185,7 +185,7 @@ def test_compares_with_notebook_04(room):
 
 
 def test_walks_on_and_back_by_keyboard(visit, room):
-    status, on = room.get_by_role('status'), room.get_by_role('button', name='on →')
+    status, on = room.get_by_role('status'), room.get_by_role('button', name='next →')
     on.focus()
     said = []
     for part in (*STAGES[1:], 'head', 'input', 'stem'):  # from the stem once around

@@ -10,7 +10,7 @@ const MAPS = 8;  // feature maps of each that are shown
 const WORDS = {
     en: {draw: 'Draw here:', examples: 'Or take one of these:', example: (name) => `example: ${name}`,
          own: 'Or a picture of yours (it does not leave your browser):', clear: 'clear', invert: 'dark ↔ light',
-         tool: 'tool', pen: 'pen', smudge: 'smudge: the colour where the stroke begins', colour: 'colour',
+         tool: 'tool', pen: 'pen', smudge: 'smudge (takes the colour under your finger)', colour: 'colour',
          move: {ArrowLeft: 'move left', ArrowUp: 'move up', ArrowDown: 'move down', ArrowRight: 'move right'},
          sees: 'The net sees:', stem: 'stem', stage: (n) => `stage ${n}`, bars: 'probabilities',
          maps: 'Feature maps, the eight that vary most over this picture:',
@@ -20,7 +20,7 @@ const WORDS = {
          blank: 'The sheet is empty. ', stop: '.', percent: (number) => `${number}\u00a0%`},
     zh: {draw: '在这里画：', examples: '或者选一张：', example: (name) => `例子：${name}`,
          own: '或者用你自己的图片（不会离开你的浏览器）：', clear: '清空', invert: '明暗互换',
-         tool: '工具', pen: '画笔', smudge: '涂抹：用落笔处的颜色', colour: '颜色',
+         tool: '工具', pen: '画笔', smudge: '涂抹（用落笔处的颜色）', colour: '颜色',
          move: {ArrowLeft: '左移', ArrowUp: '上移', ArrowDown: '下移', ArrowRight: '右移'},
          sees: '网络看到的：', stem: '起始层', stage: (n) => `阶段 ${n}`, bars: '概率',
          maps: '特征图，在这张图片上变化最大的八幅：', map: (name, n) => `${name}：第 ${n} 幅特征图`,
@@ -159,16 +159,19 @@ function desk({words, options, examples, shape, classes, parts}) {
         event.preventDefault();
         move(event.key);
     });
+    const file = element('input', {type: 'file', accept: 'image/*', onchange: () => open(file.files[0])});
     const numbers = Uint8ClampedArray.from(atob(examples), (letter) => letter.charCodeAt(0));
     const samples = classes.map((name, n) => {
         const canvas = painted(side, side, '', (i, c) => numbers[(n * side * side + i) * channels + c % channels]);
         return element('button', {type: 'button', class: 'explore-button explore-sample',
-                                  'aria-label': words.example(words.name(name)), onclick: () => fill(() => {
-            pen.imageSmoothingEnabled = false;
-            pen.drawImage(canvas, 0, 0, paper.width, paper.height);
-        })}, canvas);
+                                  'aria-label': words.example(words.name(name)), onclick() {
+            file.value = '';  // its name no longer says what is seen
+            fill(() => {
+                pen.imageSmoothingEnabled = false;
+                pen.drawImage(canvas, 0, 0, paper.width, paper.height);
+            });
+        }}, canvas);
     });
-    const file = element('input', {type: 'file', accept: 'image/*', onchange: () => open(file.files[0])});
     samples[0].click();
     return [
         element('div', {class: 'explore-desk'},
@@ -177,11 +180,11 @@ function desk({words, options, examples, shape, classes, parts}) {
                     button(words.clear, () => fill(() => {}, true)),
                     ...Object.entries(SYMBOLS).map(([key, symbol]) => button(
                         symbol, () => move(key), {'aria-label': words.move[key]})),
-                    channels === 1 ? button(words.invert, invert) : ''),
-                choice({label: words.tool, value: 'pen', options: [['pen', words.pen], ['smudge', words.smudge]],
-                        onchange: (tool) => { state.smudge = tool === 'smudge'; }}),
-                channels === 1 ? '' : element('label', {}, `${words.colour} `, ink)),
+                    channels === 1 ? button(words.invert, invert) : '')),
             element('div', {}, bars.node, result)),
+        choice({label: words.tool, value: 'pen', options: [['pen', words.pen], ['smudge', words.smudge]],
+                onchange: (tool) => { state.smudge = tool === 'smudge'; }}),
+        channels === 1 ? '' : element('label', {}, `${words.colour} `, ink),
         element('p', {class: 'explore-label'}, words.examples),
         element('div', {class: 'explore-row'}, ...samples),
         element('label', {class: 'explore-label'}, `${words.own} `, file),

@@ -8,39 +8,42 @@ const NETS = ['plain-20', 'ResNet-20', 'ResNet-56'];
 const SHOWN = 40;  // images on the wall
 const SIDE = 14;  // of an image, in pixels
 const CELL = 3 * SIDE + 4;  // of the wall, in which it is drawn
-const TRIES = 6;  // that are listed
+const TRIES = 10;  // that are listed
 
 const WORDS = {
     en: {intro: 'Three trained nets run here, in your browser, on 500 test images.',
-         attempt: 'Try: touch a block to delete it, one of plain-20, then one of ResNet-56. What do you expect?',
+         attempt: 'Try: touch a block to delete it, then a second one. Do two cost twice as much as one? And two '
+            + 'that are swapped?',
          net: 'net', touch: 'a touch', modes: {delete: 'deletes', swap: 'swaps with the next'},
          stage: (n) => `stage ${n}`, block: (n) => `block ${n}`, back: 'put all back',
-         wall: (right, all) => `${all} of the test images; ${right} are named rightly. A cross marks a mistake.`,
-         right: (right, all) => `${right} of ${all} right`,
-         key: 'Solid line: the whole net. Dotted: guessing, 50 of 500.',
+         wall: (wrong, all) => `${all} of the test images, of which ${wrong} are crossed: wrong.`,
+         wrong: (wrong, all) => `${wrong} of ${all} wrong`,
+         key: 'Solid line: the whole net. Dotted: guessing, 450 of 500.',
+         crossed: `${SHOWN} of the 500 images; crossed: wrong.`,
          without: (blocks) => `without block${blocks.length > 1 ? 's' : ''} ${blocks.join(', ')}`,
-         order: (parts) => `in the order ${parts.join(', ')}`, and: ', ', whole: 'whole',
-         say: (net, change, right, all, error) => `${net} ${change}: ${right} of ${all} right, error `
+         order: (parts) => `with ${parts.join(', ')}`, and: ', ', whole: 'whole',
+         say: (net, change, wrong, all, error) => `${net} ${change}: ${wrong} of ${all} wrong, error `
             + `${error}\u00a0%.`,
          against: (error) => ` Whole: ${error}\u00a0%.`,
          tried: (net, change, error) => `${net} ${change}: error ${error}\u00a0%`,
          more: 'Then blocks 1 and 2 of ResNet-56; then four at once, and another four. Where the shape changes '
             + '(blocks 10 and 19 of ResNet-56, 4 and 7 of the others) option A takes the deleted block’s '
-            + 'place, and no swap is possible.'},
+            + 'place, and no swap is possible; nor has the last block of a stage a next one.'},
     zh: {intro: '三个训练好的网络就在你的浏览器里运行，处理 500 张测试图像。',
-         attempt: '试一试：点一个块，把它删掉。先删 plain-20 的，再删 ResNet-56 的。你预计会怎样？',
+         attempt: '试一试：点一个块，把它删掉，再删第二个。删两个的代价是删一个的两倍吗？交换两个呢？',
          net: '网络', touch: '点块时', modes: {delete: '删掉它', swap: '与下一个交换'},
          stage: (n) => `阶段 ${n}`, block: (n) => `块 ${n}`, back: '全部放回',
-         wall: (right, all) => `${all} 张测试图像，其中 ${right} 张认对了。打叉的是认错的。`,
-         right: (right, all) => `${all} 张中对了 ${right} 张`,
-         key: '实线：完整的网络。点线：瞎猜（500 张中对 50 张）。',
+         wall: (wrong, all) => `${all} 张测试图像，其中 ${wrong} 张打了叉：认错了。`,
+         wrong: (wrong, all) => `${all} 张中错了 ${wrong} 张`,
+         key: '实线：完整的网络。点线：瞎猜（500 张中错 450 张）。',
+         crossed: `500 张中的 ${SHOWN} 张；打叉的是认错的。`,
          without: (blocks) => `删掉块 ${blocks.join('、')}`,
-         order: (parts) => `顺序改为 ${parts.join('，')}`, and: '，', whole: '完整',
-         say: (net, change, right, all, error) => `${net} ${change}：${all} 张中对了 ${right} 张，误差 ${error}%。`,
+         order: (parts) => `交换 ${parts.join('，')}`, and: '，', whole: '完整',
+         say: (net, change, wrong, all, error) => `${net} ${change}：${all} 张中错了 ${wrong} 张，误差 ${error}%。`,
          against: (error) => `完整的网络：${error}%。`,
          tried: (net, change, error) => `${net} ${change}：误差 ${error}%`,
          more: '然后删 ResNet-56 的块 1 和块 2；再一次删四个，换不同的四个试几次。形状改变处的块（ResNet-56 的 10、19，'
-            + '20 层网络的 4、7）删掉后由 A 方案顶替，也不能交换。'},
+            + '20 层网络的 4、7）删掉后由 A 方案顶替，也不能交换；每个阶段的最后一块没有下一个可换。'},
 };
 
 /** The order of a net's parts: {blocks: ['1', …] in their order, deleted: a Set, parts: the net's}. */
@@ -62,7 +65,7 @@ export function answers(scores, classes) {
     });
 }
 
-/** Where blocks have left their places: their numbers as they stand now, part by part. */
+/** Where blocks have left their places, part by part: '2↔3', or '2 3 4 → 3 4 2'. */
 export function moved(blocks) {
     const parts = [];
     let most = 0, part = [];
@@ -70,14 +73,12 @@ export function moved(blocks) {
         part.push(block);
         most = Math.max(most, Number(block));
         if (most > i + 1) return;
-        if (part.length > 1) parts.push(part.join(' '));
+        const before = [...part].sort((a, b) => a - b);
+        if (part.length === 2) parts.push(before.join('↔'));
+        if (part.length > 2) parts.push(`${before.join(' ')} → ${part.join(' ')}`);
         part = [];
     });
     return parts;
-}
-
-function errorOf(right, all) {
-    return Math.round(100 * (1 - right / all));
 }
 
 export default async function mount(room, language) {
@@ -91,8 +92,8 @@ export default async function mount(room, language) {
 }
 
 function laboratory({words, index, pictures, labels}) {
-    const state = {net: 'plain-20', mode: 'delete', blocks: [], deleted: new Set(), right: []};
-    const whole = {};  // net: how many of the 500 it gets right as it is
+    const state = {net: 'plain-20', mode: 'delete', blocks: [], deleted: new Set(), wrong: []};
+    const whole = {};  // net: how many of the 500 it gets wrong as it is
     const rows = element('div', {class: 'explore-rows'});
     const meter = meterOf(words, labels.length);
     const wall = element('canvas', {class: 'explore-wall', role: 'img', width: 10 * CELL,
@@ -107,7 +108,8 @@ function laboratory({words, index, pictures, labels}) {
     }
 
     function change() {
-        const gone = state.blocks.filter((block) => state.deleted.has(block)), parts = moved(state.blocks);
+        const gone = state.blocks.filter((block) => state.deleted.has(block));
+        const parts = moved(state.blocks);
         return [gone.length && words.without(gone), parts.length && words.order(parts)].filter(Boolean)
             .join(words.and);
     }
@@ -124,25 +126,25 @@ function laboratory({words, index, pictures, labels}) {
 
     function compute() {
         const {net} = state, what = change();
-        state.right = [];
+        state.wrong = [];
         drawRows();
         const {parts, shape} = index[net];
         run({name: net, order: partsOf({...state, parts}), pictures, shape, series: 'test'},
             ({first, scores, done, error}) => {
                 if (error) throw new Error(error);
-                answers(scores, 10).forEach((label, i) => state.right.push(label === labels[first + i]));
-                const right = state.right.filter(Boolean).length;
-                if (done && !what) whole[net] = right;
-                meter.show(right, state.right.length, whole[net]);
+                answers(scores, 10).forEach((label, i) => state.wrong.push(label !== labels[first + i]));
+                const wrong = state.wrong.filter(Boolean).length;
+                if (done && !what) whole[net] = wrong;
+                meter.show(wrong, state.wrong.length, whole[net]);
                 if (first < SHOWN) drawWall();
-                if (done) report(net, what, right);
+                if (done) report(net, what, wrong);
             });
     }
 
-    function report(net, what, right) {
-        const all = labels.length, error = errorOf(right, all);
-        result.textContent = words.say(net, what || words.whole, right, all, error)
-            + (what && net in whole ? words.against(errorOf(whole[net], all)) : '');
+    function report(net, what, wrong) {
+        const all = labels.length, error = Math.round(100 * wrong / all);
+        result.textContent = words.say(net, what || words.whole, wrong, all, error)
+            + (what && net in whole ? words.against(Math.round(100 * whole[net] / all)) : '');
         const text = words.tried(net, what || words.whole, error);
         [...tries.children].find((each) => each.textContent === text)?.remove();
         tries.prepend(element('li', {}, text,
@@ -170,13 +172,12 @@ function laboratory({words, index, pictures, labels}) {
 
     function drawWall() {
         const pen = wall.getContext('2d');
-        state.right.slice(0, SHOWN).forEach((right, i) => {
+        state.wrong.slice(0, SHOWN).forEach((wrong, i) => {
             const x = i % 10 * CELL, y = Math.floor(i / 10) * CELL;
             drawPicture(pen, pictures.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), x, y);
-            if (!right) cross(pen, x, y, 3 * SIDE);
+            if (wrong) cross(pen, x, y, 3 * SIDE);
         });
-        const right = state.right.slice(0, SHOWN).filter(Boolean).length;
-        wall.setAttribute('aria-label', words.wall(right, SHOWN));
+        wall.setAttribute('aria-label', words.wall(state.wrong.slice(0, SHOWN).filter(Boolean).length, SHOWN));
     }
 
     reset();
@@ -187,7 +188,7 @@ function laboratory({words, index, pictures, labels}) {
             choice({label: words.touch, options: Object.entries(words.modes), value: state.mode,
                     onchange: (mode) => { state.mode = mode; drawRows(); }})),
         rows, button(words.back, reset), meter.node, element('p', {class: 'explore-key'}, words.key),
-        result, wall, tries, element('p', {class: 'explore-key'}, words.more)];
+        result, wall, element('p', {class: 'explore-key'}, words.crossed), tries, element('p', {class: 'explore-key'}, words.more)];
 }
 
 /** A bar from 0 to all, with a line at the whole net's value and one at guessing: {node, show}. */
@@ -197,10 +198,10 @@ function meterOf(words, all) {
     const text = element('span', {class: 'text'});
     const node = element('div', {class: 'explore-meter'}, bar, tick,
                          element('span', {class: 'tick guess'}), text);
-    return {node, show(right, count, whole) {
-        bar.style.width = `${100 * right / count}%`;
-        tick.style.left = `${100 * (whole ?? right) / all}%`;
-        text.textContent = words.right(right, count);
+    return {node, show(wrong, count, whole) {
+        bar.style.width = `${100 * wrong / count}%`;
+        tick.style.left = `${100 * (whole ?? wrong) / all}%`;
+        text.textContent = words.wrong(wrong, count);
     }};
 }
 

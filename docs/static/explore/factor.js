@@ -15,8 +15,8 @@ const WORDS = {
          level: 'Nothing of it is lost, at any depth.',
          say: (n, direct, change, whole) => `n = ${n}: at block 1 the direct part is `
              + `λⁿ\u00a0=\u00a0${direct}. ${change} The whole gradient is ${whole}.`,
-         caution: ' The rest comes through the branches: it depends on their weights, which training '
-             + 'changes; λⁿ does not.',
+         caution: ' The rest comes through the branches, so it depends on their weights, which training '
+             + 'would change.',
          rule: 'λⁿ is exact. The whole gradient, its norm, is computed now, in this page, for random '
              + 'weights: figure 1’s net, λx + tanh(xW), 32 features wide. The gradient is 1 behind the last '
              + 'block, hence 0.9⁵⁴ = 0.0034; figure 1 has 1 in front of that block, one factor fewer: '
@@ -29,7 +29,7 @@ const WORDS = {
          double: (blocks) => `每过约 ${blocks} 个块，它就翻倍。`, level: '无论多深，它都不增不减。',
          say: (n, direct, change, whole) => `经过 ${n} 个块，传到第 1 块的直接传播项是 λⁿ\u00a0=\u00a0${direct}。`
              + `${change}整个梯度是 ${whole}。`,
-         caution: '其余部分都经过分支，大小取决于分支的权重，而训练会改变权重；λⁿ 则与权重无关。',
+         caution: '其余部分都经过分支，所以取决于分支的权重，而训练会改变权重。',
          rule: 'λⁿ 是精确值。整个梯度由本页用随机权重现算，图中是范数；网络与图 1 相同，λx + tanh(xW)，宽度 32。'
              + '这里以最后一个块后面的梯度为 1，所以是 0.9⁵⁴ = 0.0034；图 1 以最后一个块前面的梯度为 1，少乘一次：'
              + '0.9⁵³ = 0.004。'},

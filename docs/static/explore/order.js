@@ -20,6 +20,7 @@ const WORDS = {
          gradient: 'mean square of the gradient', names: NAMES,
          brief: ['original', 'BN after', 'ReLU before', 'ReLU-only', 'full'], dense: 'dense',
          path: (layers) => `On the direct path: ${layers.join(' and ') || 'nothing'}.`,
+         notes: {'ReLU before addition': ' But its branch ends with a ReLU: it can only add.'},
          say: (n, signal, gradient) => `n = ${n}: behind the last block the signal’s mean square is `
              + `${signal}; in front of block 1 the gradient’s is ${gradient}. `,
          drawing: (branch) => `A block: x goes through the branch, ${branch}, and past it along the `
@@ -33,6 +34,7 @@ const WORDS = {
          names: ['原始顺序', '加法后 BN', '加法前 ReLU', '仅 ReLU 预激活', '完全预激活'],
          brief: ['原始', '加法后 BN', '加法前 ReLU', '仅 ReLU', '完全'], dense: '全连接',
          path: (layers) => layers.length ? `直接路径上有：${layers.join(' 和 ')}。` : '直接路径上什么都没有。',
+         notes: {'ReLU before addition': '但它的分支以 ReLU 结尾，只能往上加。'},
          say: (n, signal, gradient) => `经过 ${n} 个块，信号的均方值是 ${signal}；梯度传回第 1 块前面时，`
              + `均方值是 ${gradient}。`,
          drawing: (branch) => `一个块：x 经过分支（${branch}），也沿捷径绕过分支，然后两者相加。`,
@@ -146,7 +148,8 @@ export default function mount(room, language) {
         const path = ORDERS[state.order][1].split(' ').filter(Boolean);
         result.textContent = words.say(
             state.n, draw(signal, SIGNAL, signals, state.n, 1, words.signal),
-            draw(gradient, GRADIENT, gradients, 0, -1, words.gradient)) + words.path(path);
+            draw(gradient, GRADIENT, gradients, 0, -1, words.gradient)) + words.path(path)
+            + (words.notes[state.order] ?? '');
         block.replaceChildren(drawing(ORDERS[state.order], words));
     }
 

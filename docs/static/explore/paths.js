@@ -15,8 +15,8 @@ const WORDS = {
          say: (n, groups) => `${n} ${n === 1 ? 'block' : 'blocks'}, ${countAll(groups)} paths: `
              + `${groups.map(({chips, through}) => `${chips.length} ${through}`).join(', ')}.`,
          without: (blocks, left) => ` Without ${blocks.join(', ')}: ${left || 'none'} left.`,
-         rule: 'The page lists all paths by one rule: a path passes or skips each block.',
-         plainRule: 'The page lists all paths by one rule: without shortcuts a path passes every block.'},
+         rule: 'The page lists all paths by one rule: a path goes through each block or skips it.',
+         plainRule: 'The page lists all paths by one rule: without shortcuts a path goes through every block.'},
     zh: {attempt: '试一试：点一个块，把它删掉。还剩几条路径，换成普通网络呢？',
          blocks: '块数 n', kind: '网络', residual: '残差网络', plain: '普通网络',
          remove: (block) => `删掉块 ${block}`,
@@ -208,7 +208,7 @@ export default function mount(room, language) {
         element('div', {class: 'explore-controls'},
             slider({label: words.blocks, min: 1, max: MOST, value: state.n, oninput: (n) => {
                 state.n = n;
-                state.deleted = new Set([...state.deleted].filter((block) => block < n));
+                state.deleted.clear();
                 build();
             }}),
             choice({label: words.kind, value: 'residual',

@@ -10,14 +10,14 @@ const WORDS = {
          say: (depth, all, factor, z) =>
              `Back through ${depth} ${depth === 1 ? 'layer' : 'layers'} the gradient is multiplied by `
              + `${all}. The last neuron sits at z = ${z}, where a layer multiplies by ${factor}.`,
-         bound: 'the bound: × |w|/4 a layer', slope: 'slope σ′(z)',
+         bound: 'the bound: × |w|/4 a layer (reached if b = −w/2)', slope: 'slope σ′(z)',
          source: 'Computed here in the page, as for figure 1.'},
     zh: {attempt: '试一试：怎样让梯度增大？只把 w 调大，够吗？',
          depth: '链上的神经元数', weight: '权重 w', bias: '偏置', none: '没有偏置',
          centred: '居中，b = −w/2', x: '从输出往回数的层数', y: '梯度',
          say: (depth, all, factor, z) =>
              `往回传 ${depth} 层，梯度共乘以 ${all}。最后一个神经元停在 z = ${z}，这样的一层乘以 ${factor}。`,
-         bound: '上界：每层乘以 |w|/4', slope: '斜率 σ′(z)',
+         bound: '上界：每层乘以 |w|/4（居中时正好达到）', slope: '斜率 σ′(z)',
          source: '由本页当场算出，算法与图 1 相同。'},
 };
 
@@ -62,8 +62,8 @@ export default function mount(room, language) {
     const state = {depth: DEEPEST, w: 1, centred: false};
     const picture = plot({label: '',
         x: {label: words.x, from: 0, to: DEEPEST, ticks: [0, 10, 20, 30].map(tick)},
-        y: {label: derivative(words.y), from: 1e-80, to: 1e12, log: true,
-            ticks: powersOfTen([-80, -60, -40, -20, 0])}});
+        y: {label: derivative(words.y), from: 1e-80, to: 1e22, log: true,
+            ticks: powersOfTen([-80, -60, -40, -20, 0, 20])}});
     const slope = plot({label: '',
         x: {label: 'z', from: -9, to: 9, ticks: [-8, -4, 0, 4, 8].map(tick)},
         y: {label: words.slope, from: -0.01, to: 0.3, ticks: [0, 0.1, 0.2, 0.3].map(tick)}});

@@ -26,7 +26,7 @@ const WORDS = {
         say: (beta, ranges, [a, b]) => `Cut at β = ${beta}: ${ranges}. `
             + `In the centre, α\u00a0=\u00a0β\u00a0=\u00a00: ${a} and ${b}.`,
         attempt: 'Try: turn to 0°, tilt to 90°, and you look straight down, as in figure 7. Then move the '
-            + 'cut: at which β is plain-56, the worse net, the lower one from end to end?',
+            + 'cut: from which β on is plain-56, the worse net, the lower one from end to end?',
         source: 'Recorded: 31 × 31 losses for each net, on the images and in the directions of figure 7; '
             + 'its 13 × 13 points could miss the small dents that make plain-56’s contour at 2.3 ragged. '
             + 'Both heights are on one scale. Compare flatness only between nets of similar loss. And these '

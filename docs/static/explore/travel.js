@@ -7,7 +7,7 @@ import {plot, powersOfTen} from './plot.js';
 const WORDS = {
     en: {attempt: 'Try: BN off, 50 blocks, weights 1.50 × He. Which net’s gradient explodes more?',
          n: 'blocks n', gain: 'weights', times: (gain) => `${gain} × He`, bn: 'BN', on: 'on', off: 'off',
-         play: 'Play', pause: 'Pause', journey: 'step',
+         play: 'Play', pause: 'Pause', journey: 'forward, then back',
          there: (block) => block ? `signal behind block ${block}` : 'signal in front of block 1',
          back: (block, n) => block < n ? `gradient in front of block ${block + 1}` : 'gradient at the end',
          x: {signal: 'blocks in front (the signal goes right)',
@@ -21,11 +21,12 @@ const WORDS = {
          label: (what, [plain, residual]) => `${what}, logarithmic: plain ${plain}, residual ${residual}.`,
          rule: 'The pictures show norms, computed now, in this page: random dense nets before training, not '
              + 'the notebook’s convolutional ones. F is two dense layers of 32 features, each with BN if it '
-             + 'is on; 64 random inputs. Figure 4 shows the weights’ gradient, this the signal’s; there the '
-             + 'residual net stays more level.'},
+             + 'is on; 64 random inputs. Without BN a block with a shortcut multiplies by what its branch does and a '
+             + 'little more; with BN the branch is small beside x. Figure 4 shows the weights’ gradient, this the '
+             + 'signal’s: in figure 4 the residual net stays more level.'},
     zh: {attempt: '试一试：去掉 BN，取 50 个块，权重取 1.50 倍。哪个网络的梯度爆炸得更厉害？',
          n: '块数 n', gain: '权重', times: (gain) => `He 初始化的 ${gain} 倍`, bn: 'BN', on: '有', off: '无',
-         play: '播放', pause: '暂停', journey: '逐块前进',
+         play: '播放', pause: '暂停', journey: '先前进，再返回',
          there: (block) => block ? `信号在第 ${block} 块后面` : '信号在第 1 块前面',
          back: (block, n) => block < n ? `梯度在第 ${block + 1} 块前面` : '梯度在末端',
          x: {signal: '位置：前面有几个块（信号向右传）', gradient: '位置：前面有几个块（梯度向左传）'},
@@ -37,7 +38,8 @@ const WORDS = {
              + `（平均每块乘以 ${a}），残差网络 ${residual}（平均每块乘以 ${b}）。`,
          label: (what, [plain, residual]) => `${what}，对数刻度：普通网络 ${plain}，残差网络 ${residual}。`,
          rule: '图中是范数，由本页现算：训练之前的随机全连接网络，不是笔记本里的卷积网络。F 是两个全连接层，各 32 个特征，'
-             + '选“有”时各带 BN；输入是 64 个随机样本。图 4 画的是权重的梯度，这里是信号的梯度；那里的残差网络更平稳。'},
+             + '选“有”时各带 BN；输入是 64 个随机样本。没有 BN 时，带捷径的块乘上的倍数比分支的还要多一些；有 BN 时，分支与 x 相比很小。'
+             + '图 4 画的是权重的梯度，这里是信号的梯度；图 4 里的残差网络更平稳。'},
 };
 const MOST = 50;
 const LOOKS = ['plain', 'residual'];

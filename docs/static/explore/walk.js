@@ -23,12 +23,12 @@ const WORDS = {
                'stage 4': 'two blocks; again half the side, twice the channels.',
                'head': 'each channel’s mean, then a dense layer.'},
         pictures: 'Choose a picture:', parts: 'Choose a part of the net, or walk:',
-        picture: (name, number) => `picture ${number}: ${name}`, back: '← back', on: 'on →',
+        picture: (name, number) => `picture ${number}: ${name}`, back: '← back', on: 'next →',
         key: 'In the buttons: the bar’s height stands for the side, its width for the channels.',
         shape: 'shape', axes: 'channels × side × side', outputs: 'one number a class',
         parameters: 'parameters', multiply_adds: 'multiply-adds', none: 'none',
         share: (percent) => `${percent}\u00a0% of the net`, percent: (number) => `${number}\u00a0%`,
-        field: 'field (middle number)', ofPicture: `picture: ${SIDE} × ${SIDE} pixels`,
+        field: 'middle number sees', ofPicture: `picture: ${SIDE} × ${SIDE} pixels`,
         read: 'What the net gets: 28 × 28 pixels, enlarged to 96 × 96.',
         frame: 'Framed: the number in the middle of each map, and what it sees.',
         edge: ' No window reaches the last row and column.',
@@ -43,13 +43,11 @@ const WORDS = {
         verdict: (said, percent, right) =>
             ` The net says ${said}, ${percent}\u00a0%: ${right ? 'right' : 'wrong'}.`,
         attempt: 'Try: choose the last picture, then the head: is the net right, and how sure is it? '
-            + 'Now walk back: which is the first part whose maps tell you what it is?',
+            + 'Then walk from the stem on: from which part on can you no longer see a shoe?',
         source: (percent) => 'Shapes and numbers are figure 4’s, for colour pictures. Maps and '
             + 'probabilities were recorded from the same net for grey pictures, after one epoch of '
-            + `20,000; it gets ${percent}\u00a0% of the test images right. (Notebook 04’s net gets `
-            + '82\u00a0% after its first epoch of two: its images have 32 × 32 pixels, and its learning '
-            + 'rate falls over both epochs.) Of each part you see the eight channels whose numbers '
-            + 'spread most within a map: standard deviation, mean over the eight pictures.',
+            + `20,000; it gets ${percent}\u00a0% of the test images right (notebook 04’s, at 32 × 32 pixels, 82\u00a0% `
+            + 'after its first epoch of two). Of each part you see the eight channels that vary most.',
     },
     zh: {
         names: {'input': '输入', 'stem': '起始层', 'stage 1': '阶段 1', 'stage 2': '阶段 2',
@@ -88,9 +86,8 @@ const WORDS = {
             + '再一步步后退：退到哪个部分，你才能从特征图认出它是什么？',
         source: (percent) => '形状和各项数目同图 4，输入是彩色图像。特征图和概率是事先录制的，'
             + '来自结构相同、输入为灰度图像的网络：它用 20,000 张图像训练了一轮，测试图像认对了 '
-            + `${percent}%。（笔记本 04 的网络共训练两轮，第一轮之后是 82%：那里的图像是 32 × 32 像素，`
-            + '学习率在两轮里逐渐降下来。）每个部分显示八个通道，它们的特征图里各数相差最大：'
-            + '按标准差比较，取八张图像的平均。',
+            + `${percent}%（笔记本 04 的图像是 32 × 32 像素，训练两轮，第一轮之后是 82%）。`
+            + '每个部分显示变化最大的八个通道。',
     },
 };
 
