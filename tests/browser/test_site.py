@@ -194,4 +194,4 @@ def test_links_to_other_hosts_are_listed():
     text = ''.join((SITE / name).read_text('utf-8') for name in PAGES)
     found = {html.unescape(address) for address in re.findall(r'href="(https?://[^"]+)"', text)}
     (ROOT / 'build' / 'external-links.txt').write_text('\n'.join(sorted(found)) + '\n', 'utf-8')
-    assert f'https://github.com/{repository()}/blob/HEAD/resnet.py' in found
+    assert f'https://github.com/{repository()}/blob/HEAD/scripts/pictures.py' in found
