@@ -1,8 +1,10 @@
 """The browser, and the site that `make site` has built."""
 import os
 
+import checks
 import pytest
 from chromium import MISSING, find_chromium
+from explorables import explorable
 from playwright.sync_api import sync_playwright
 from served import ROOT, SITE, Site, served
 
@@ -36,6 +38,20 @@ def site(browser):
     """The built site."""
     with served(SITE) as address:
         yield Site(SITE, address, browser)
+
+
+@pytest.fixture
+def visit(site, request):
+    """A visit to the module's PAGE, which stays quiet to the end."""
+    with site.visit(request.module.PAGE, has_touch=True) as visit:
+        yield visit
+        assert checks.check_quiet(visit) == []
+
+
+@pytest.fixture
+def room(visit, request):
+    """The explorable for which a module test_explore_NAME is called."""
+    return explorable(visit, request.module.__name__.removeprefix('test_explore_'))
 
 
 @pytest.fixture(scope='session')

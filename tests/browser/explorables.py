@@ -22,3 +22,8 @@ def explorable(visit, name):
     place.locator('.explore-title').wait_for()
     place.locator('section[data-filled]').wait_for()
     return place
+
+
+def spoken(room):
+    """What an explorable says of its result."""
+    return room.locator('.explore-spoken').inner_text()

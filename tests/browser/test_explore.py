@@ -5,7 +5,7 @@ from explorables import ALL, EXPLORABLES, explorable, page_of
 from served import ROOT
 
 LANGUAGES = ('en', 'zh')
-SHARED = {'ask', 'controls', 'data', 'dense', 'explore', 'nets', 'ort', 'plot', 'worker'}
+SHARED = {'ask', 'controls', 'data', 'dense', 'explore', 'names', 'nets', 'ort', 'plot', 'worker'}
 
 
 def test_all_of_them_have_a_place():

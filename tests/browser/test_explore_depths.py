@@ -47,18 +47,6 @@ def points(line):
             for y in re.findall(r'[ML][\d.]+ ([\d.]+)', line.get_attribute('d'))]
 
 
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'depths')
-
-
 @pytest.mark.parametrize('part', ['train', 'test'])
 def test_says_the_recorded_errors_of_every_depth_and_epoch(room, part):
     room.get_by_role('button').click()

@@ -2,29 +2,12 @@
 import math
 import re
 
-import checks
 import dense_net
 import pytest
 from dense_net import WIDTH, norm_ratio, spoken_numbers
-from explorables import explorable, page_of
+from explorables import explorable, page_of, spoken
 
 PAGE = page_of('06_shortcuts_and_preactivation')
-
-
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'factor')
-
-
-def spoken(room):
-    return room.locator('.explore-spoken').inner_text()
 
 
 def drawn(line):

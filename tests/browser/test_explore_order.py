@@ -1,11 +1,10 @@
 """The five orders of BN and ReLU (notebook 06), against resnet.py and plain Python."""
 import ast
 
-import checks
 import dense_net
 import pytest
 from dense_net import mean_square, spoken_numbers
-from explorables import explorable, page_of
+from explorables import explorable, page_of, spoken
 from served import ROOT
 
 PAGE = page_of('06_shortcuts_and_preactivation')
@@ -20,22 +19,6 @@ def read_orders():
 
 ORDERS = {name: [words.replace('conv', 'dense') for words in both]
           for name, both in read_orders().items()}
-
-
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'order')
-
-
-def spoken(room):
-    return room.locator('.explore-spoken').inner_text()
 
 
 def test_the_orders_are_the_notebooks(visit):

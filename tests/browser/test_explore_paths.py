@@ -21,18 +21,6 @@ def label(path, deleted=()):
     return f"through {', '.join(passed) or 'no block'}{', cut' if cut else ''}"
 
 
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'paths')
-
-
 def chips(room):
     return room.locator('.paths-rows').get_by_role('radio')
 

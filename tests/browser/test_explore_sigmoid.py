@@ -6,7 +6,7 @@ import re
 import checks
 import pytest
 from dense_net import spoken_numbers
-from explorables import explorable, page_of
+from explorables import explorable, page_of, spoken
 
 PAGE = page_of('01_degradation')
 
@@ -28,28 +28,12 @@ def chain(w, depth, centred):
     return z, list(itertools.accumulate(reversed(factors), initial=0))
 
 
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'sigmoid')
-
-
 def weight(room):
     return room.get_by_label('weight w')
 
 
 def neurons(room):
     return room.get_by_label('neurons in the chain')
-
-
-def spoken(room):
-    return room.locator('.explore-spoken').inner_text()
 
 
 def assert_says(room, w, depth, centred):

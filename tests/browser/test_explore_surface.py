@@ -43,18 +43,6 @@ def points(line):
     return [((float(x) - 230) / 158, (208 - float(y)) / 196 * 16) for x, y in found]
 
 
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'surface')
-
-
 def view(room):
     return [int(room.get_by_label(name, exact=True).input_value()) for name in ('turn', 'tilt')]
 

@@ -1,27 +1,10 @@
 """A signal and its gradient through n blocks (notebook 02), against plain Python."""
-import checks
 import dense_net
 import pytest
 from dense_net import HE, norm_ratio, spoken_numbers
-from explorables import explorable, page_of
+from explorables import explorable, page_of, spoken
 
 PAGE = page_of('02_residual_block')
-
-
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'travel')
-
-
-def spoken(room):
-    return room.locator('.explore-spoken').inner_text()
 
 
 def pictures(room):

@@ -62,18 +62,6 @@ def enlarged(picture):
             for row, down in weights for column, right in weights]
 
 
-@pytest.fixture
-def visit(site):
-    with site.visit(PAGE, has_touch=True) as visit:
-        yield visit
-        assert checks.check_quiet(visit) == []
-
-
-@pytest.fixture
-def room(visit):
-    return explorable(visit, 'walk')
-
-
 @pytest.mark.parametrize('part', PARTS)
 def test_says_the_numbers_of_figure_4(room, part):
     button(room, part).click()

@@ -1,7 +1,8 @@
 // Notebooks 04 and 09: what a trained net says of a drawing, an example, or a picture of the reader's.
 
 import {button, choice, element, spoken} from './controls.js';
-import {readJSON} from './data.js';
+import {decode, readJSON} from './data.js';
+import {CHINESE} from './names.js';
 import {loader, readIndex, run, softmax} from './nets.js';
 
 const WATCHED = ['stem', '3', '6', '9'];  // the stem, and the last blocks of the three stages
@@ -24,10 +25,7 @@ const WORDS = {
          move: {ArrowLeft: '左移', ArrowUp: '上移', ArrowDown: '下移', ArrowRight: '右移'},
          sees: '网络看到的：', stem: '起始层', stage: (n) => `阶段 ${n}`, bars: '概率',
          maps: '特征图，在这张图片上变化最大的八幅：', map: (name, n) => `${name}：第 ${n} 幅特征图`,
-         name: (name) => ({'t-shirt': 'T 恤', 'trouser': '裤子', 'pullover': '套头衫', 'dress': '连衣裙',
-                           'coat': '外套', 'sandal': '凉鞋', 'shirt': '衬衫', 'sneaker': '运动鞋', 'bag': '包',
-                           'ankle boot': '短靴', 'bottle': '瓶子', 'bowl': '碗', 'mug': '马克杯',
-                           'vase': '花瓶'}[name]),
+         name: (name) => CHINESE[name],
          unreadable: '浏览器读不了这个文件，它不是图片。',
          say: (name, share) => `它说是${name}，${share}`, second: (name, share) => `；其次是${name}，${share}`,
          blank: '纸上什么也没有。', stop: '。', percent: (number) => `${number}%`},
@@ -160,7 +158,7 @@ function desk({words, options, examples, shape, classes, parts}) {
         move(event.key);
     });
     const file = element('input', {type: 'file', accept: 'image/*', onchange: () => open(file.files[0])});
-    const numbers = Uint8ClampedArray.from(atob(examples), (letter) => letter.charCodeAt(0));
+    const numbers = decode(examples);
     const samples = classes.map((name, n) => {
         const canvas = painted(side, side, '', (i, c) => numbers[(n * side * side + i) * channels + c % channels]);
         return element('button', {type: 'button', class: 'explore-button explore-sample',

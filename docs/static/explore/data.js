@@ -20,3 +20,8 @@ export async function readJSON(name) {
 export async function readNumbers(name) {
     return new Float32Array(await (await fetched(name)).arrayBuffer());
 }
+
+/** Bytes from their base64 text. */
+export function decode(text) {
+    return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+}

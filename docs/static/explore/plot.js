@@ -13,7 +13,7 @@ const LEFT = 72, RIGHT = 12, TOP = 12, BOTTOM = 42;
  *   {kind: 'band', points: [[x, low, high], …], look},
  *   {kind: 'dots', points, look}, {kind: 'level', y, look},
  *   {kind: 'text', x, y, text, look, anchor}.
- * look: a name of explore.css: plain, residual, third, quiet, marked (several: 'plain thin').
+ * look: a name of explore.css: plain, residual, strong, quiet, marked (several: 'plain thin').
  * Points outside the axes are cut off; a value that is not finite breaks the line.
  */
 export function plot({x, y, label}) {

@@ -1,7 +1,8 @@
 // Notebook 03, figure 4: a walk through ResNet-18, part by part, with a picture.
 
 import {button, element, short, spoken, svg} from './controls.js';
-import {readJSON} from './data.js';
+import {decode, readJSON} from './data.js';
+import {CHINESE} from './names.js';
 
 const SIDE = 96;    // of a picture as the net gets it
 const READ = 95;    // rows and columns that the stem's windows reach: 7 + 44 · 2
@@ -52,9 +53,7 @@ const WORDS = {
     zh: {
         names: {'input': '输入', 'stem': '起始层', 'stage 1': '阶段 1', 'stage 2': '阶段 2',
                 'stage 3': '阶段 3', 'stage 4': '阶段 4', 'head': '输出部分',
-                't-shirt': 'T 恤', 'trouser': '裤子', 'pullover': '套头衫', 'dress': '连衣裙',
-                'coat': '外套', 'sandal': '凉鞋', 'shirt': '衬衫', 'sneaker': '运动鞋', 'bag': '包',
-                'ankle boot': '短靴'},
+                ...CHINESE},
         does: {'input': '还没有开始计算。',
                'stem': '一个卷积加一个最大池化，步幅都是 2。',
                'stage 1': '两个块，形状不变。',
@@ -90,11 +89,6 @@ const WORDS = {
             + '每个部分显示变化最大的八个通道。',
     },
 };
-
-/** Bytes from their base64 text. */
-export function decode(text) {
-    return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-}
 
 /** Of the bytes of eight pictures, or of eight maps, those of one. */
 function oneOf(bytes, i) {
