@@ -35,11 +35,12 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
 override SUBMITTED := $(value SUBMITTED)
 override OUT := $(value OUT)
 override GRADED := $(value GRADED)
-export SUBMITTED OUT GRADED
+override NET := $(value NET)
+export SUBMITTED OUT GRADED NET
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gpu run all lab test fuzz test-torch lint bench site epub test-browser assignments \
-    grade marks lock store zh zh-checked urls check-binder check-platforms
+    grade marks challenge lock store zh zh-checked urls check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -111,6 +112,10 @@ grade: $(READY)  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new fol
 marks: $(READY)  ## After grading by hand: feedback and grades.csv again, GRADED=folder
 	@[ -n "$$GRADED" ] || { echo 'Say which folder: make marks GRADED=folder' >&2; exit 2; }
 	@$(PYTHON) -m tools.course marks -- "$$GRADED"
+
+challenge: $(READY)  ## Train a student's net against the clock: NET=file.py, or a folder
+	@[ -n "$$NET" ] || { echo 'Say whose: make challenge NET=file.py' >&2; exit 2; }
+	@$(PYTHON) -m tools.challenge $(OPTIONS) -- "$$NET"
 
 lock:  ## For authors: write the locks again, each from its list in requirements/
 	@tools/env.sh uv pip compile --quiet --universal --python-version 3.11 \
