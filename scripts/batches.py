@@ -94,7 +94,8 @@ def digest(*arrays):
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f'{array.dtype} {array.shape} '.encode())
-        seen.update(np.ascontiguousarray(array).ravel())
+        for part in array:  # one by one, for they need not be in memory
+            seen.update(np.ascontiguousarray(part))
     return seen.hexdigest()
 
 
@@ -104,11 +105,14 @@ def mean_and_std(images):
     Returns {'mean': c numbers, 'std': c numbers}. Takes next to no memory.
     """
     values, means, stds = np.arange(256) / 255, [], []
-    for channel in range(images.shape[-1]):
-        # How often each value is there; image by image, since bincount makes 8 bytes of each.
-        counts = sum(np.bincount(image[..., channel].ravel(), minlength=256) for image in images)
-        means.append(np.average(values, weights=counts))
-        variance = np.average((values - means[-1]) ** 2, weights=counts)
+    # How often each value is there; image by image, since bincount makes 8 bytes of each.
+    counts = np.zeros((images.shape[-1], 256), dtype=int)
+    for image in utils.progress(images, 'Mean', 'picture'):
+        for channel, own in enumerate(counts):
+            own += np.bincount(image[..., channel].ravel(), minlength=256)
+    for own in counts:
+        means.append(np.average(values, weights=own))
+        variance = np.average((values - means[-1]) ** 2, weights=own)
         stds.append(max(variance ** 0.5, 1e-3))  # of one colour: not zero
     return {'mean': [float(mean) for mean in means], 'std': [float(std) for std in stds]}
 
