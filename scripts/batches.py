@@ -14,6 +14,7 @@ from mxnet import gluon, nd
 from mxnet.gluon.data.vision import transforms
 from PIL import Image
 
+import cache
 import pictures
 
 
@@ -51,21 +52,44 @@ def load_fashion_mnist(size, train_size=55_000):
             list(utils.FASHION_MNIST_CLASSES))
 
 
-def load_split(folder, size, grey):
+def load_split(folder, size, grey, where=None, rank=0, workers=1):
     """The pictures of folder/train and folder/val, each (images, labels), and the classes' names.
 
     folder: a Path. size, grey, images and labels: see pictures.load_folder, as for the errors
-    raised. Pictures that cannot be read are listed on stderr and left out.
-    Raises ValueError, before any is decoded, for pictures that do not fit into the memory.
+    raised. where: a folder for decoded pictures, a Path. With it, cache.LEAST pictures and more are
+    decoded once, and not kept in memory (see cache.Pictures), and the workers share the decoding.
+    Pictures that cannot be read are listed on stderr and left out.
+    Raises ValueError, before any is decoded, for pictures that do not fit into the memory, or onto
+    the disk of `where`.
     """
-    check_memory(sum(len(pictures.find_files(path)) for part in ('train', 'val')
-                     for path in pictures.class_folders(folder / part).values()),
-                 size, channels=1 if grey else 3)
-    *train_set, classes, bad = pictures.load_folder(folder / 'train', size, grey)
-    *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
+    train_files, classes = pictures.find_labelled(folder / 'train')
+    val_files, _ = pictures.find_labelled(folder / 'val', classes)
+    count = len(train_files) + len(val_files)
+    if where and count >= cache.LEAST:
+        (*train_set, bad), (*val_set, bad_too) = cache.load(folder, (train_files, val_files), where,
+                                                            size, grey, rank, workers)
+        pictures.check_not_empty(folder / 'train', classes, train_set[1], bad)
+        pictures.check_not_empty(folder / 'val', [], val_set[1], bad_too)
+    else:
+        check_memory(count, size, channels=1 if grey else 3)
+        *train_set, _, bad = pictures.load_folder(folder / 'train', size, grey)
+        *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
     for path, reason in bad + bad_too:
         print(f'left out: {path}: {reason}', file=sys.stderr)
     return train_set, val_set, classes
+
+
+def facts(train_set, val_set):
+    """What is said of all pictures: their digest, and of those to train on mean and std.
+
+    Of pictures in a cache they are computed once: that takes a look at each.
+    """
+    def compute(train_set, val_set):
+        return {'digest': digest(*train_set, *val_set), **mean_and_std(train_set[0])}
+
+    if isinstance(train_set[0], cache.Pictures):
+        return cache.remember(compute, train_set, val_set)
+    return compute(train_set, val_set)
 
 
 def free_bytes():
@@ -94,7 +118,7 @@ def digest(*arrays):
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f'{array.dtype} {array.shape} '.encode())
-        for part in array:  # one by one, for they need not be in memory
+        for part in utils.progress(array, 'Digest', 'picture'):  # which need not be in memory
             seen.update(np.ascontiguousarray(part))
     return seen.hexdigest()
 

@@ -292,7 +292,7 @@ def load_folder(folder, size, grey=False, classes=None):
 def check_not_empty(folder, names, labels, unreadable):
     """Raises ValueError if there is no picture at all, or none of one of the classes `names`."""
     example = f'; {unreadable[0][0]}: {unreadable[0][1]}' if unreadable else ''
-    if not labels:
+    if len(labels) == 0:
         raise ValueError(f'{folder} has no picture that can be read{example}')
     if missing := [name for label, name in enumerate(names) if label not in labels]:
         raise ValueError(f'class {missing[0]} in {folder} has no picture that can be '
