@@ -180,7 +180,8 @@ def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1
     """Two DataLoaders of ((b, c, size, size) float32, (b,) int32); only the first augments.
 
     train_set, val_set: uint8 images (n, size, size, c) and labels (n,). about: size, mean, std.
-    augment: names of AUGMENTATIONS, applied in this order.
+    augment: names of AUGMENTATIONS, applied in this order. rank, workers: of each batch of training
+    worker `rank` has its share (see Shard), and of the validation images the next n / workers.
     """
     # In NumPy, since an array of MXNet's has at most 2³¹ numbers: 14,266 pictures of 224 px.
     train, val = (gluon.data.ArrayDataset(*part) for part in (train_set, val_set))
@@ -197,4 +198,4 @@ def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1
     val = val.transform_first(lambda image: prepare(nd.array(image, dtype='uint8')))
     sampler = Shard(len(train), batch_size, rank, workers)
     return (gluon.data.DataLoader(train, batch_sampler=sampler),
-            gluon.data.DataLoader(val, batch_size))
+            gluon.data.DataLoader(val.shard(workers, rank), batch_size))
