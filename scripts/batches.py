@@ -118,7 +118,7 @@ def digest(*arrays):
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f'{array.dtype} {array.shape} '.encode())
-        for part in utils.progress(array, 'Digest', 'picture'):  # which need not be in memory
+        for part in array:  # one by one, for they need not be in memory
             seen.update(np.ascontiguousarray(part))
     return seen.hexdigest()
 
@@ -131,7 +131,7 @@ def mean_and_std(images):
     values, means, stds = np.arange(256) / 255, [], []
     # How often each value is there; image by image, since bincount makes 8 bytes of each.
     counts = np.zeros((images.shape[-1], 256), dtype=int)
-    for image in utils.progress(images, 'Mean', 'picture'):
+    for image in images:
         for channel, own in enumerate(counts):
             own += np.bincount(image[..., channel].ravel(), minlength=256)
     for own in counts:

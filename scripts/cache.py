@@ -60,6 +60,11 @@ class Pictures:
     def __getitem__(self, i):
         return read_row(*self.places[i], self.shape[1:])
 
+    def __iter__(self):
+        """All of them, with a bar: of many this takes a minute."""
+        for i in utils.progress(range(len(self)), 'Looking at all', 'picture'):
+            yield self[i]
+
 
 def shape_of(kind):
     """The shape of one picture, (size, size, channels)."""
@@ -169,7 +174,7 @@ def write_piece(path, kind, paths, piece, stale, pool, bar):
             decoded = dict(zip(fresh, pool.map(lambda name: decode(paths[name], kind), fresh),
                                strict=True))
             for name in some:
-                identity, before, place = decoded.get(name) or known[name]
+                identity, before, place = decoded[name] if name in decoded else known[name]
                 if not isinstance(place, str):
                     file.write(place if name in decoded else read_row(old, place, shape_of(kind)))
                     place, row = row, row + 1
@@ -259,8 +264,6 @@ class Cache:
         path.parent.mkdir(exist_ok=True)
         try:
             with files.locked(path.parent):
-                for left in path.parent.glob('.unfinished-*'):  # by a kill -9
-                    left.unlink(missing_ok=True)
                 self.look_at([number])  # once more: another may just have let go of it
                 if stale := self.stale(number):
                     self.pieces[number] = write_piece(path, self.kind, self.paths[number],
@@ -312,7 +315,9 @@ def load(folder, parts, where, size, grey, rank=0, workers=1):
     Returns of each part Pictures, labels, int32 of shape (n,), and the unreadable files as
     [(path, reason)]. Raises ValueError if `where` cannot be written to, though it has to be.
     """
-    paths = {path.relative_to(folder).as_posix(): path for part in parts for path, _ in part}
+    named = [[(path, path.relative_to(folder).as_posix(), label) for path, label in part]
+             for part in parts]
+    paths = {name: path for part in named for path, name, _ in part}
     pool = ThreadPoolExecutor(cpu_count())  # most of the time is Pillow's, without Python's lock
     try:
         with warnings.catch_warnings():  # what pictures.read_picture does is not for threads
@@ -325,8 +330,19 @@ def load(folder, parts, where, size, grey, rank=0, workers=1):
                          'decoded is lost') from None
     finally:
         pool.shutdown(cancel_futures=True)
-    return [cache.part([(path, path.relative_to(folder).as_posix(), label)
-                        for path, label in part]) for part in parts]
+    remove_left(where)
+    return [cache.part(part) for part in named]
+
+
+def remove_left(where):
+    """Remove what a kill -9 has left in a cache, if that can be.
+
+    What is younger than an hour may be another worker's: some network file systems have no locks.
+    """
+    for left in where.rglob('.unfinished-*'):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 3600:
+                left.unlink()
 
 
 def remember(compute, *sets):
