@@ -211,6 +211,17 @@ def evaluate_accuracy(data, net, ctx):
 
     Raises ValueError for labels that are no class numbers, as `train` does, and without batches.
     """
+    hits, count = count_hits(data, net, ctx)
+    if count == 0:
+        raise ValueError('data has no batches')
+    return hits / count
+
+
+def count_hits(data, net, ctx):
+    """How many images in `data` `net` classifies correctly, and how many there are.
+
+    data, ctx and the errors raised: see evaluate_accuracy; without batches both are 0.
+    """
     devices, hits, count = _device_list(ctx), [], 0
     for images, labels in data:
         xs, ys = _share(images, labels, devices)
@@ -218,9 +229,7 @@ def evaluate_accuracy(data, net, ctx):
         _check_labels(labels, outs)
         hits += [_hits(out, y) for out, y in zip(outs, ys, strict=True)]
         count += len(images)
-    if count == 0:
-        raise ValueError('data has no batches')
-    return sum(h.asscalar() for h in hits) / count
+    return sum(h.asscalar() for h in hits), count
 
 
 def _hits(out, y):
@@ -230,7 +239,7 @@ def _hits(out, y):
 
 
 def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False, history=(),
-          after_epoch=None):
+          after_epoch=None, evaluate=evaluate_accuracy):
     """Train `net`, print a line an epoch, and return the history, one dictionary an epoch.
 
     train_data, test_data: batches of (images, labels), such as two DataLoaders. Labels have the
@@ -243,6 +252,7 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
         {label: accuracy} instead of True adds horizontal lines to compare with.
     history: that of an interrupted training, to go on with the epoch behind its last row.
     after_epoch: called with the history after each epoch, for example to save the net.
+    evaluate: a function of (test_data, net, ctx) that gives test_acc.
 
     A history row has epoch, step (batches so far), loss and train_acc (means over the epoch, as
     the net was while it learned), test_acc, learning_rate, and time (seconds, evaluation
@@ -296,7 +306,7 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
         _share_statistics(net, devices)
         row = {'epoch': epoch, 'step': step, 'loss': total_loss / count,
                'train_acc': sum(h.asscalar() for h in hits) / count,
-               'test_acc': evaluate_accuracy(test_data, net, ctx),
+               'test_acc': evaluate(test_data, net, ctx),
                'learning_rate': trainer.learning_rate, 'time': time.time() - start}
         history.append(row)
         print('Epoch {epoch}. Loss: {loss:.3f}, Train acc {train_acc:.2f}, '

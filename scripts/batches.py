@@ -14,6 +14,7 @@ from mxnet import gluon, nd
 from mxnet.gluon.data.vision import transforms
 from PIL import Image
 
+import cache
 import pictures
 
 
@@ -51,21 +52,44 @@ def load_fashion_mnist(size, train_size=55_000):
             list(utils.FASHION_MNIST_CLASSES))
 
 
-def load_split(folder, size, grey):
+def load_split(folder, size, grey, where=None, rank=0, workers=1):
     """The pictures of folder/train and folder/val, each (images, labels), and the classes' names.
 
     folder: a Path. size, grey, images and labels: see pictures.load_folder, as for the errors
-    raised. Pictures that cannot be read are listed on stderr and left out.
-    Raises ValueError, before any is decoded, for pictures that do not fit into the memory.
+    raised. where: a folder for decoded pictures, a Path. With it, cache.LEAST pictures and more are
+    decoded once, and not kept in memory (see cache.Pictures), and the workers share the decoding.
+    Pictures that cannot be read are listed on stderr and left out.
+    Raises ValueError, before any is decoded, for pictures that do not fit into the memory, or onto
+    the disk of `where`.
     """
-    check_memory(sum(len(pictures.find_files(path)) for part in ('train', 'val')
-                     for path in pictures.class_folders(folder / part).values()),
-                 size, channels=1 if grey else 3)
-    *train_set, classes, bad = pictures.load_folder(folder / 'train', size, grey)
-    *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
+    train_files, classes = pictures.find_labelled(folder / 'train')
+    val_files, _ = pictures.find_labelled(folder / 'val', classes)
+    count = len(train_files) + len(val_files)
+    if where and count >= cache.LEAST:
+        (*train_set, bad), (*val_set, bad_too) = cache.load(folder, (train_files, val_files), where,
+                                                            size, grey, rank, workers)
+        pictures.check_not_empty(folder / 'train', classes, train_set[1], bad)
+        pictures.check_not_empty(folder / 'val', [], val_set[1], bad_too)
+    else:
+        check_memory(count, size, channels=1 if grey else 3)
+        *train_set, _, bad = pictures.load_folder(folder / 'train', size, grey)
+        *val_set, _, bad_too = pictures.load_folder(folder / 'val', size, grey, classes)
     for path, reason in bad + bad_too:
         print(f'left out: {path}: {reason}', file=sys.stderr)
     return train_set, val_set, classes
+
+
+def facts(train_set, val_set):
+    """What is said of all pictures: their digest, and of those to train on mean and std.
+
+    Of pictures in a cache they are computed once: that takes a look at each.
+    """
+    def compute(train_set, val_set):
+        return {'digest': digest(*train_set, *val_set), **mean_and_std(train_set[0])}
+
+    if isinstance(train_set[0], cache.Pictures):
+        return cache.remember(compute, train_set, val_set)
+    return compute(train_set, val_set)
 
 
 def free_bytes():
@@ -94,7 +118,8 @@ def digest(*arrays):
     seen = hashlib.sha256()
     for array in arrays:
         seen.update(f'{array.dtype} {array.shape} '.encode())
-        seen.update(np.ascontiguousarray(array).ravel())
+        for part in array:  # one by one, for they need not be in memory
+            seen.update(np.ascontiguousarray(part))
     return seen.hexdigest()
 
 
@@ -104,11 +129,14 @@ def mean_and_std(images):
     Returns {'mean': c numbers, 'std': c numbers}. Takes next to no memory.
     """
     values, means, stds = np.arange(256) / 255, [], []
-    for channel in range(images.shape[-1]):
-        # How often each value is there; image by image, since bincount makes 8 bytes of each.
-        counts = sum(np.bincount(image[..., channel].ravel(), minlength=256) for image in images)
-        means.append(np.average(values, weights=counts))
-        variance = np.average((values - means[-1]) ** 2, weights=counts)
+    # How often each value is there; image by image, since bincount makes 8 bytes of each.
+    counts = np.zeros((images.shape[-1], 256), dtype=int)
+    for image in images:
+        for channel, own in enumerate(counts):
+            own += np.bincount(image[..., channel].ravel(), minlength=256)
+    for own in counts:
+        means.append(np.average(values, weights=own))
+        variance = np.average((values - means[-1]) ** 2, weights=own)
         stds.append(max(variance ** 0.5, 1e-3))  # of one colour: not zero
     return {'mean': [float(mean) for mean in means], 'std': [float(std) for std in stds]}
 
@@ -152,7 +180,8 @@ def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1
     """Two DataLoaders of ((b, c, size, size) float32, (b,) int32); only the first augments.
 
     train_set, val_set: uint8 images (n, size, size, c) and labels (n,). about: size, mean, std.
-    augment: names of AUGMENTATIONS, applied in this order.
+    augment: names of AUGMENTATIONS, applied in this order. rank, workers: of each batch of training
+    worker `rank` has its share (see Shard), and of the validation images the next n / workers.
     """
     # In NumPy, since an array of MXNet's has at most 2³¹ numbers: 14,266 pictures of 224 px.
     train, val = (gluon.data.ArrayDataset(*part) for part in (train_set, val_set))
@@ -169,4 +198,4 @@ def loaders(train_set, val_set, about, batch_size, augment=(), rank=0, workers=1
     val = val.transform_first(lambda image: prepare(nd.array(image, dtype='uint8')))
     sampler = Shard(len(train), batch_size, rank, workers)
     return (gluon.data.DataLoader(train, batch_sampler=sampler),
-            gluon.data.DataLoader(val, batch_size))
+            gluon.data.DataLoader(val.shard(workers, rank), batch_size))

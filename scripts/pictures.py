@@ -248,6 +248,21 @@ def find_files(folder):
     return sorted(found, key=lambda path: order(path.relative_to(folder).as_posix()))
 
 
+def find_labelled(folder, classes=None):
+    """The files of all classes of a folder, [(path, label)], sorted, and the classes' names.
+
+    classes: see load_folder, as for the ValueError for what is wrong with them.
+    """
+    names = find_classes(folder) if classes is None else list(classes)
+    number = {order(name)[0]: label for label, name in enumerate(names)}
+    files = []
+    for name, path in class_folders(folder).items():
+        if order(name)[0] not in number:
+            raise ValueError(f'{folder} has a class {name}, which is not one of {", ".join(names)}')
+        files += [(file, number[order(name)[0]]) for file in find_files(path)]
+    return files, names
+
+
 def load_folder(folder, size, grey=False, classes=None):
     """All pictures of a folder with one sub-folder a class, decoded once and kept as bytes.
 
@@ -259,13 +274,7 @@ def load_folder(folder, size, grey=False, classes=None):
     Raises ValueError for a folder without classes, for a class that is not among `classes`, and
     where there is no readable picture: at all, or, without `classes`, in one class.
     """
-    names = find_classes(folder) if classes is None else list(classes)
-    number = {order(name)[0]: label for label, name in enumerate(names)}
-    files = []
-    for name, path in class_folders(folder).items():
-        if order(name)[0] not in number:
-            raise ValueError(f'{folder} has a class {name}, which is not one of {", ".join(names)}')
-        files += [(file, number[order(name)[0]]) for file in find_files(path)]
+    files, names = find_labelled(folder, classes)
     images = np.empty((len(files), size, size, 1 if grey else 3), dtype=np.uint8)
     labels, unreadable = [], []
     import utils  # here, so that predict.py reads pictures without MXNet
@@ -283,7 +292,7 @@ def load_folder(folder, size, grey=False, classes=None):
 def check_not_empty(folder, names, labels, unreadable):
     """Raises ValueError if there is no picture at all, or none of one of the classes `names`."""
     example = f'; {unreadable[0][0]}: {unreadable[0][1]}' if unreadable else ''
-    if not labels:
+    if len(labels) == 0:
         raise ValueError(f'{folder} has no picture that can be read{example}')
     if missing := [name for label, name in enumerate(names) if label not in labels]:
         raise ValueError(f'class {missing[0]} in {folder} has no picture that can be '

@@ -29,6 +29,7 @@ import utils  # before mxnet, for its threads
 import mxnet as mx
 
 import batches
+import cache
 import checkpoint
 import files
 import nets
@@ -101,6 +102,10 @@ def parse(arguments):
                        'DATA')
     group.add_argument('--train-size', type=commands.number(int, 40), metavar='N',
                        help='Fashion-MNIST: train with N images (default: 55000)')
+    group.add_argument('--cache', type=Path, metavar='FOLDER',
+                       help=f'of {cache.LEAST:,} pictures and more, keep what is decoded in this '
+                       "folder, in one named like DATA, with .cache (default: DATA's own folder); "
+                       'delete it whenever you like')
     group = parser.add_argument_group('training')
     group.add_argument('--epochs', type=commands.number(int, 1), default=10, help='default: 10')
     group.add_argument('--batch-size', type=commands.number(int, 1), default=32,
@@ -119,6 +124,8 @@ def parse(arguments):
         parser.error('--freeze needs --pretrained or --init-from: there is nothing learned to keep')
     if options.train_size and options.data != 'fashion-mnist':
         parser.error('--train-size is for fashion-mnist; make a smaller folder of your pictures')
+    if options.cache and options.data == 'fashion-mnist':
+        parser.error("--cache is for a folder of pictures: Fashion-MNIST's are decoded")
     if options.pretrained and (options.grey or options.data == 'fashion-mnist'):
         parser.error("--pretrained needs colour pictures: ImageNet's are")
     if options.seed >= 2 ** 32:
@@ -242,12 +249,12 @@ def check_pictures(options, about, classes, digest):
               'known', file=sys.stderr)
 
 
-def new_run(options, start, images, classes):
+def new_run(options, start, normalise, classes):
     """The net to begin with, and the `about` of its checkpoints.
 
-    start: the `about` of --init-from, or {}. images: those of training, for their mean and std.
+    start: the `about` of --init-from, or {}. normalise: mean and std of the training pictures.
     """
-    known, normalise = None, batches.mean_and_std(images)
+    known = None
     if options.pretrained or start:
         path = torch_files.fetch(options.depth) if options.pretrained else options.init_from
         known, normalise = checkpoint.load(path, mx.cpu())
@@ -288,18 +295,20 @@ def train_here(options, store, rank):
     if options.data == 'fashion-mnist':
         train_set, val_set, classes = batches.load_fashion_mnist(options.size, options.train_size)
     else:
-        train_set, val_set, classes = batches.load_split(Path(options.data), options.size,
-                                                         options.grey)
-    digest = batches.digest(*train_set, *val_set)
+        split = Path(options.data)
+        train_set, val_set, classes = batches.load_split(
+            split, options.size, options.grey, cache.place(split, options.cache), rank,
+            options.workers)
+    facts = batches.facts(train_set, val_set)
 
     utils.seed_everything(options.seed)
     if about is None:
-        net, about = new_run(options, start, train_set[0], classes)
+        net, about = new_run(options, start, facts, classes)
     else:
-        check_pictures(options, about, classes, digest)
+        check_pictures(options, about, classes, facts['digest'])
         net, about = checkpoint.load(options.out / 'last.ckpt', options.devices)
     before, about['devices'] = about.get('devices'), list(map(str, options.devices))
-    about['digest'] = digest
+    about['digest'] = facts['digest']
     data = batches.loaders(train_set, val_set, about, options.batch_size, options.augment, rank,
                            options.workers)
     if rank == 0:

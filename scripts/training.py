@@ -5,6 +5,7 @@ import os
 
 import utils  # before mxnet, for its threads
 
+import mxnet as mx
 import numpy as np
 from mxnet import gluon, nd
 from mxnet.lr_scheduler import CosineScheduler
@@ -62,6 +63,36 @@ def write_history(path, history):
         file.write(history_csv(history))
 
 
+def evaluate_together(net, store, rank, key):
+    """A function like utils.evaluate_accuracy, for workers that each have a share of the images.
+
+    store: the kvstore of all. key: from this number on, its keys are free. What is evaluated is
+    worker 0's net, which is the one that is kept: the others' running statistics are of their own
+    images, and are replaced by worker 0's. (Exact up to 2²⁴ images: the store adds in float32.)
+    """
+    statistics = [p for p in net.collect_params().values()
+                  if p.name.endswith(('running_mean', 'running_var'))]
+    for number, p in enumerate(statistics, key + 1):
+        store.init(number, nd.zeros(p.shape))
+    store.init(key, nd.zeros(2))
+
+    def add_up(number, array):
+        store.push(number, array)
+        store.pull(number, out=array)
+        return array
+
+    def evaluate(data, net, ctx):
+        for number, p in enumerate(statistics, key + 1):
+            own = p.data(p.list_ctx()[0]).as_in_context(mx.cpu())
+            common = add_up(number, own.copy() if rank == 0 else nd.zeros(p.shape))
+            for device in p.list_ctx():
+                common.copyto(p.data(device))
+        hits, count = add_up(key, nd.array(utils.count_hits(data, net, ctx))).asnumpy()
+        return float(hits) / float(count)
+
+    return evaluate
+
+
 def fit(net, data, about, run, ctx, epochs, lr=0.05, seed=0, freeze=False, resume=False,
         csv_file=None, kvstore='device', rank=0, workers=1):
     """Train `net`, and keep run/last.ckpt and, of the epoch with the best accuracy, run/best.ckpt.
@@ -71,7 +102,7 @@ def fit(net, data, about, run, ctx, epochs, lr=0.05, seed=0, freeze=False, resum
     folder. ctx: a list of devices. epochs: all of them. lr: the highest learning rate. freeze:
     train only the last layer. resume: take the optimizer's state from run/last.ckpt. csv_file: for
     loss and accuracy of each epoch, None for no file. kvstore, rank, workers: see notebook 11; only
-    worker 0 writes.
+    worker 0 writes. The accuracy is that of all workers' validation images.
 
     Returns the history of utils.train, whose test_acc is the validation accuracy. Raises what
     utils.train raises, and OSError when the disk is full.
@@ -86,6 +117,8 @@ def fit(net, data, about, run, ctx, epochs, lr=0.05, seed=0, freeze=False, resum
     # Either call has asked for worker 0's parameters. Without waiting for them, MXNet may mistake
     # the gradients of the first step for them.
     nd.waitall()
+    evaluate = (utils.evaluate_accuracy if workers == 1
+                else evaluate_together(net, kvstore, rank, len(trainer._params)))
 
     def after_epoch(history):
         if rank == 0:
@@ -101,6 +134,6 @@ def fit(net, data, about, run, ctx, epochs, lr=0.05, seed=0, freeze=False, resum
     seed_epoch(seed, len(about['history']), rank)
     history = utils.train(*data, learner, gluon.loss.SoftmaxCrossEntropyLoss(), trainer,
                           ctx if len(ctx) > 1 else ctx[0], epochs, history=about['history'],
-                          after_epoch=after_epoch)
+                          after_epoch=after_epoch, evaluate=evaluate)
     nd.waitall()  # what is still queued when Python ends would be missing to the other workers
     return history

@@ -12,8 +12,10 @@ import psutil
 import pytest
 from mxnet import init, nd
 from mxnet.gluon import nn
+from PIL import Image
 
 import batches
+import cache
 import checkpoint
 import launch_local
 import train
@@ -80,6 +82,47 @@ def test_two_workers_take_the_steps_of_one_with_twice_the_batch(tmp_path):
         assert np.abs(alone[name] - before[name]).max() > 1e-3
     assert (tmp_path / 'worker 0/last.ckpt').exists()
     assert not (tmp_path / 'worker 1/last.ckpt').exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# A folder of pictures
+
+
+def draw(split, count):
+    """Pictures of 12 x 12 pixels, in two classes that are not easily told apart."""
+    random = np.random.RandomState(0)
+    for part, n in (('train', count), ('val', 41)):
+        for number in range(n):
+            path = split / part / 'ab'[number % 2] / f'{number}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            level = random.randint(60, 130) + 60 * (number % 2)
+            pixels = random.randint(level - 50, level + 50, (12, 12)).astype(np.uint8)
+            Image.fromarray(pixels).save(path)
+
+
+def test_two_workers_share_the_decoding_and_validate_as_one(tmp_path, capsys):
+    split, out = tmp_path / 'split', tmp_path / 'run'
+    draw(split, cache.LEAST)
+    options = [str(option) for option in (
+        split, '--resize', 12, '--grey', '--batch-size', 64, '--lr', 0.01, '--epochs', 2, '--out',
+        out)]
+    done = launch('python', train.__file__, *options, '--kvstore', 'dist_sync')
+    assert done.returncode == 0, done.stderr
+    assert len(list(cache.place(split).glob('12-grey/*/pictures'))) == cache.PIECES
+    assert not list(cache.place(split).rglob('.unfinished-*'))
+
+    net, about = checkpoint.load(out / 'last.ckpt', mx.cpu())
+    *sets, _ = batches.load_split(split, 12, grey=True)  # in memory
+    assert {name: about[name] for name in ('digest', 'mean', 'std')} == batches.facts(*sets)
+    _, val = batches.loaders(*sets, about, 64)
+    assert utils.evaluate_accuracy(val, net, mx.cpu()) == about['history'][-1]['test_acc']
+    assert [len(batches.loaders(*sets, about, 1, rank=rank, workers=2)[1]) for rank in (0, 1)] == [
+        21, 20]
+
+    assert train.main([*options, '--resume']) == 1
+    assert capsys.readouterr().err == (
+        f'train.py: {out}/last.ckpt was made with workers = 2, not 1; a run is resumed with the '
+        'options that it was started with\n')
 
 
 # ---------------------------------------------------------------------------------------------

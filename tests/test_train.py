@@ -682,7 +682,7 @@ def test_not_a_split_folder(tmp_path, capsys, data):
     ['x', '--devices', 'cpu(0),cpu(0)'], ['x', '--devices', 'cpu(0),cpu(00)'],
     ['x', '--devices', 'cpu(0),gpu(0)'], ['x', '--devices', 'cpu(4294967296)'],
     ['x', '--seed', str(2 ** 32)], ['x', '--epochs', '0'], ['x', '--lr', '0'],
-    ['x', '--lr', 'nan'], ['x', '--augment', 'mirror'],
+    ['x', '--lr', 'nan'], ['x', '--augment', 'mirror'], ['fashion-mnist', '--cache', 'x'],
     [],
 ])
 def test_command_lines_that_make_no_sense(capsys, options):
