@@ -2,6 +2,7 @@
 import os
 import runpy
 import subprocess
+import time
 
 import utils  # noqa: F401  before mxnet, for its threads
 
@@ -120,3 +121,13 @@ def test_the_entries_that_we_hand_out_learn(name, seconds, least):
     predict = names['train'](images, labels, seconds)
     images, labels = utils.read_fashion_mnist('test', 500)
     assert (predict(images) == labels).mean() > least
+
+
+def test_messages_that_come_together_are_all_heard(monkeypatch):
+    def slow(process):
+        time.sleep(1)  # several messages are waiting afterwards
+        return 0., 0.
+
+    monkeypatch.setattr(challenge, 'used', slow)
+    entry = hostile('return lambda images: images[:, 0, 0]')
+    assert challenge.judge('quick', entry.encode(), 40)['verdict'] == 'ok'

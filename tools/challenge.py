@@ -100,7 +100,7 @@ def watch(process, messages, folder, limit, memory):
                     f'{busy:.0%} of one core in use'}, order
         if 'predicted' in message:
             return {**result, 'verdict': 'ok', 'why': ''}, order
-        if line == '':  # the other end is closed
+        if line == b'':  # the other end is closed
             return {**result, 'verdict': 'crashed', 'why': died(process.wait())}, order
 
 
@@ -140,7 +140,8 @@ def judge(name, text, limit=SECONDS, memory=4000):
             stdin=subprocess.PIPE, text=True, pass_fds=[theirs], start_new_session=True)
         os.close(theirs)
         try:
-            with open(mine) as messages:
+            # Unbuffered: a line that has been read ahead would not wake the selector.
+            with open(mine, 'rb', buffering=0) as messages:
                 outcome, order = watch(process, messages, folder, limit, memory)
         finally:
             end(process)
