@@ -13,10 +13,12 @@ import hashlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from scripts import commands
@@ -39,24 +41,14 @@ COLUMNS = ('verdict', 'accuracy', 'seconds', 'megabytes', 'entry', 'sha256', 'wh
 IDLE = 0.5  # of one core: who has used less has slept
 
 
-def whole_tree(process):
-    """A process and its children, as far as they still live."""
-    try:
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
 def used(process):
     """(CPU seconds, megabytes resident) of a process with its children."""
     seconds = megabytes = 0.
-    for one in whole_tree(process):
-        try:
+    with suppress(psutil.NoSuchProcess):
+        for one in (process, *process.children(recursive=True)):
             times = one.cpu_times()
             seconds += times.user + times.system
             megabytes += one.memory_info().rss / 1e6
-        except psutil.NoSuchProcess:
-            pass
     return seconds, megabytes
 
 
@@ -65,8 +57,9 @@ def hand_over_test_images(process, folder):
     images, _ = utils.read_fashion_mnist('test')
     order = np.random.default_rng().permutation(len(images))
     np.save(folder / 'test.npy', images[order])
-    process.stdin.write(f'{folder / "test.npy"}\n')
-    process.stdin.flush()
+    with suppress(BrokenPipeError):  # it has died meanwhile; its end of the messages is closed
+        process.stdin.write(f'{folder / "test.npy"}\n')
+        process.stdin.flush()
     return order
 
 
@@ -154,14 +147,12 @@ def judge(name, text, limit=SECONDS, memory=4000):
 
 
 def end(process):
-    """End a process with all its children."""
-    for one in reversed(whole_tree(psutil.Process(process.pid)) if process.poll() is None else []):
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            pass
-    process.stdin.close()
+    """End a process, and all that it may have started: they are a group of their own."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    with suppress(BrokenPipeError):  # what it has not read
+        process.stdin.close()
 
 
 def read_table(path):
