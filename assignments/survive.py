@@ -26,13 +26,23 @@ MEMORY = 6 * 2 ** 30  # bytes that a kernel may allocate
 
 # What a kernel runs before a student's first cell, outside the names that the cells see.
 PREPARE = f'''
-import importlib.util, resource, sys
+import importlib.util, json, resource, sys
+from jupyter_client.jsonutil import json_default
+from jupyter_client.session import json_packer
 sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
 if not importlib.util.find_spec('grader'):
     raise ImportError('there is no grader.py')
 if not __debug__:
     raise RuntimeError('assertions are switched off')
 resource.setrlimit(resource.RLIMIT_DATA, ({MEMORY}, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+def pack(message):
+    # In ASCII: at half a character, which UTF-8 cannot hold, the thread that sends what is
+    # printed stops for good, and each later cell waits for it, or for a kernel that is lost.
+    try:
+        return json.dumps(message, default=json_default, allow_nan=False).encode()
+    except (TypeError, ValueError):
+        return json_packer(message)
+get_ipython().kernel.session.pack = pack
 '''
 
 

@@ -293,11 +293,16 @@ def test_a_cell_that_prints_without_end_is_stopped_before_its_time(tmp_path):
     'from IPython.display import display\ndisplay({"text/plain": 5}, raw=True)',
     'print("\\ud800")', 'print("a" * 2_000_000)', 'raise ValueError("a" * 2_000_000)'])
 def test_outputs_that_no_notebook_can_hold_or_should(tmp_path, shown):
-    cells = executed(tmp_path, shown, 'b = 1', limit=120)  # a flush may wait ten seconds
+    cells = executed(tmp_path, shown, 'b = 1', limit=120)
     nb = nbformat.v4.new_notebook(cells=cells)
     nbformat.validate(nb)
     assert len(nbformat.writes(nb).encode()) < 2_000_000
     assert ('raise' in shown) == bool(names_of_errors(cells)[0]), 'an error is an error'
+
+
+def test_what_follows_half_a_character_is_still_shown(tmp_path):
+    cells = executed(tmp_path, 'print("\\ud800")', 'print("after")', limit=120)
+    assert [cell.outputs[0].text for cell in cells] == ['?\n', 'after\n']
 
 
 def test_no_kernel_grades_without_assertions(tmp_path, monkeypatch):
