@@ -89,6 +89,7 @@ lint: $(READY)  ## Check the style of Python files, notebooks and JavaScript
 	@$(VENV)/bin/oxlint --deny-warnings docs/static/explore
 
 bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 30 minutes
+	@$(PYTHON) -m benchmarks.fast
 	@$(PYTHON) -m benchmarks.bench
 
 site: $(READY) .venv-site/installed  ## Web pages of the texts and the notebooks, as stored, in build/site

@@ -193,7 +193,7 @@ def test_every_target_works_in_any_folder_and_with_any_name(make, name):
     assert {where for where, _, _ in calls} == {str(folder)}
     ran = {arguments[1].removeprefix('tools.').removeprefix('benchmarks.'): arguments[2:]
            for _, arguments, _ in calls if arguments[1] != 'tools.course'}
-    assert set(ran) == {'run_notebooks', 'jupyterlab', 'pytest', 'ruff', 'oxlint', 'bench',
+    assert set(ran) == {'run_notebooks', 'jupyterlab', 'pytest', 'ruff', 'oxlint', 'bench', 'fast',
                         'explore_data', 'build_site', 'build_epub', 'translate', 'urls'}
     course = [arguments[2:] for _, arguments, _ in calls if arguments[1] == 'tools.course']
     assert course == [['release'], ['grade', f'--out={name}', '--', name], ['marks', '--', name]]

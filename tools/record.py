@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-import utils  # before mxnet, for its threads
+import utils  # noqa: F401  before mxnet, for its threads
 
 import mxnet as mx
 
@@ -53,12 +53,12 @@ def write(script, name=None, command=None, versions=None, **results):
     return record
 
 
-def write_jobs(script, train, jobs, **results):
+def write_jobs(script, train, jobs, keys=('step', 'loss', 'train_acc', 'test_acc'), **results):
     """Write `results` and `runs`, {name of the job: history}, of jobs that two processes share.
 
     train: a function of `script`, called with the arguments in jobs, {name: arguments}; it returns
-    a history of utils.train. Each run is written as soon as it is finished, and a second call
-    trains only what is missing; what the record held besides stays.
+    a history, a list of dicts, of which `keys` are kept. Each run is written as soon as it is
+    finished, and a second call trains only what is missing; what the record held besides stays.
     """
     path = Path(script).with_suffix('.json')
     record = json.loads(path.read_text()) if path.exists() else {'runs': {}}
@@ -70,9 +70,8 @@ def write_jobs(script, train, jobs, **results):
         futures = {pool.submit(train, *job): name for name, job in jobs.items()
                    if name not in runs}
         for future in as_completed(futures):
-            history, name = future.result(), futures[future]
-            print(f'{name}: {utils.final_errors(history)}', flush=True)
-            runs[name] = [{key: row[key] for key in ('step', 'loss', 'train_acc', 'test_acc')}
-                          for row in history]
+            name = futures[future]
+            runs[name] = [{key: row[key] for key in keys} for row in future.result()]
+            print(f'{name}: {runs[name][-1]}', flush=True)
             wanted = [name for name in jobs if name in runs]  # first, and in this order
             write(script, **record, runs={name: runs[name] for name in [*wanted, *runs]})

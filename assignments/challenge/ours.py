@@ -4,52 +4,20 @@
 
 A narrow ResNet for 28 pixels, and four ideas: a learning rate that rises and falls along straight
 lines to 0, label smoothing, mirror images in training and for the answer, and epochs that leave
-out, by chance, half of the images that the net finds easy (Qin et al. 2023, InfoBatch,
-arXiv:2303.04947).
+out, by chance, half of the images that the net finds easy. Notebook 14 goes through them one by
+one.
 """
 import utils  # before mxnet, for its threads
 
 import numpy as np
 from mxnet import autograd, gluon, nd
-from mxnet.gluon import nn
 
-from resnet import conv_bn
+from resnet import fast_resnet
 
 EPOCHS = 9  # some six full ones, of 60,000 images each
 BATCH = 128
 PEAK = 0.2  # the highest learning rate
 SKIP = 0.5  # of the easy images
-
-
-class PooledBlock(nn.HybridBlock):
-    """Two 3 x 3 convolutions, the first with stride 2; on the shortcut the mean of 2 x 2 pixels and
-    a 1 x 1 convolution (He 2018, arXiv:1812.01187, Fig. 2c).
-
-    Maps (batch, any, h, w) to (batch, channels, h / 2, w / 2), rounded up.
-    """
-
-    def __init__(self, channels, **kwargs):
-        super().__init__(**kwargs)
-        self.body = nn.HybridSequential()
-        self.body.add(*conv_bn(channels, 3, stride=2), nn.Activation('relu'),
-                      *conv_bn(channels, 3))
-        self.shortcut = nn.HybridSequential()
-        self.shortcut.add(nn.AvgPool2D(pool_size=2, ceil_mode=True), *conv_bn(channels, 1))
-        self.relu = nn.Activation('relu')
-
-    def hybrid_forward(self, F, x):
-        return self.relu(self.body(x) + self.shortcut(x))
-
-
-def fast_resnet():
-    """A stem of 8 channels, then four blocks that halve the image and double the channels:
-    (batch, 1, 28, 28) → (batch, 10)."""
-    net = nn.HybridSequential()
-    net.add(*conv_bn(8, 3), nn.Activation('relu'))
-    for channels in (16, 32, 64, 128):
-        net.add(PooledBlock(channels))
-    net.add(nn.GlobalAvgPool2D(), nn.Dense(10))
-    return net
 
 
 def chosen(last, skip):

@@ -39,8 +39,8 @@ epub_uid = 'address'
 epub_language = language.replace('_', '-')
 epub_contributor = epub_publisher = author
 epub_description = {
-    'en': 'Residual networks in thirteen notebooks, with all that they draw and print.',
-    'zh': '十三篇讲残差网络的笔记本，附有全部运行结果。'}[LANGUAGE]
+    'en': 'Residual networks in fourteen notebooks, with all that they draw and print.',
+    'zh': '十四篇讲残差网络的笔记本，附有全部运行结果。'}[LANGUAGE]
 epub_cover = ('_images/plain_and_residual.png', 'cover.html')
 epub_tocscope = 'includehidden'  # the lists of chapters, which pages do not show
 epub_tocdepth = 2
