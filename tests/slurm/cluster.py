@@ -44,13 +44,13 @@ def call(*words):
                           timeout=60).stdout.strip()
 
 
-def wait(condition, seconds, what):
+def wait(condition, seconds, what, pause=0.5):
     """The first value of `condition` that is true; raises TimeoutError after so many seconds."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f'{what}: not within {seconds} s')
-        time.sleep(0.5)
+        time.sleep(pause)
     return value
 
 

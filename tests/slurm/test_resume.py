@@ -1,12 +1,23 @@
 """A worker dies in the middle of training: two nodes, MXNet, and Fashion-MNIST."""
-import numpy as np
+import hashlib
+import json
+import zipfile
+
 import psutil
 from cluster import wait
-from test_distributed import numbers
 
-LIMIT = 1800  # seconds for what MXNet does, on the busiest machine
+LIMIT = 3600  # seconds for what MXNet does, on the busiest machine
 TINY = ['fashion-mnist', '--train-size', '48', '--batch-size', '8', '--resize', '16',
-        '--lr', '0.01', '--epochs', '4']
+        '--lr', '0.01', '--epochs', '3']
+
+
+def learned(job):
+    """What a job's last checkpoint holds: losses and accuracies, and digests of all arrays."""
+    with zipfile.ZipFile(job.run / 'last.ckpt') as archive:
+        history = json.loads(archive.read('about.json'))['history']
+        arrays = {name: hashlib.sha256(archive.read(name)).hexdigest()
+                  for name in ('net.params', 'trainer.params', 'trainer.json')}
+    return [(row['loss'], row['train_acc'], row['test_acc']) for row in history], arrays
 
 
 def test_a_killed_worker_is_survived_to_the_bit(submit):
@@ -15,17 +26,11 @@ def test_a_killed_worker_is_survived_to_the_bit(submit):
     assert whole.said() == [] and whole.state()[1] == 0
 
     killed = submit(*TINY)
-    wait((killed.run / 'last.ckpt').exists, LIMIT, 'the first epoch')
-    processes = killed.parts()
+    processes = wait(killed.parts, LIMIT, 'all parts')
+    wait((killed.run / 'last.ckpt').exists, LIMIT, 'the first epoch', pause=0.02)
     processes['worker'][1].kill()
     assert wait(killed.ended, LIMIT, 'the job') == 'COMPLETED'
-    assert killed.state()[1] == 1
+    assert killed.state()[1] == 1  # where a run is, train.py only goes on by --resume
     assert psutil.wait_procs(sum(processes.values(), []), timeout=1)[1] == []
-
-    (mine, my_rows), (theirs, their_rows) = (numbers(job.run / 'last.ckpt')
-                                             for job in (killed, whole))
-    assert len(my_rows) == 4
-    for key in ('loss', 'train_acc', 'test_acc'):
-        assert [row[key] for row in my_rows] == [row[key] for row in their_rows]
-    for a, b in zip(mine, theirs, strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert len(learned(whole)[0]) == 3
+    assert learned(killed) == learned(whole)
