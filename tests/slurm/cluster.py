@@ -12,7 +12,8 @@ import time
 
 HOSTS = '127.0.0.1 localhost\n10.0.0.1 node1\n10.0.0.2 node2\n'
 # Slurm believes what is said here of CPUs. A job that was put back into the queue may start again
-# once no message of its last start is valid any longer (cred_expire, seconds).
+# once no message of its last start is valid any longer (cred_expire, seconds). One that has ended
+# is remembered for MinJobAge; by default for five minutes, in which a slow test is not over.
 CONFIGURATION = '''
 ClusterName=test
 SlurmctldHost=node1
@@ -33,6 +34,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 KillWait=5
+MinJobAge=86400
 NodeName=node[1-2] CPUs=4
 PartitionName=all Nodes=ALL Default=YES
 '''
