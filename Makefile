@@ -39,8 +39,8 @@ override NET := $(value NET)
 export SUBMITTED OUT GRADED NET
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test fuzz test-torch lint bench site epub test-browser assignments \
-    grade marks challenge lock store zh zh-checked urls check-binder check-platforms
+.PHONY: help setup gpu run all lab test fuzz test-torch test-slurm lint bench site epub test-browser \
+    assignments grade marks challenge lock store zh zh-checked urls check-binder check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,13 @@ fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place o
 
 test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights to and from it
 	@SERIES_PYTHON=$(PYTHON) .venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
+
+# Namespaces, in which root alone may set up a network; when their first process, sh, has gone, so
+# have all others.
+test-slurm: $(READY)  ## scripts/train.slurm on a Slurm of two nodes, as root; needs Debian's Slurm
+	@[ "$$(id -u)" = 0 ] || { echo 'It sets up a network, so it needs root' >&2; exit 2; }
+	@unshare --net --uts --mount --pid --mount-proc --fork --kill-child sh -c '"$$@"; exit $$?' sh \
+	    $(PYTHON) -m pytest -q -c tests/slurm/pytest.ini tests/slurm $(OPTIONS)
 
 lint: $(READY)  ## Check the style of Python files, notebooks and JavaScript
 	@$(PYTHON) -m ruff check
