@@ -95,7 +95,7 @@ lint: $(READY)  ## Check the style of Python files, notebooks and JavaScript
 	@$(PYTHON) -m ruff check
 	@$(VENV)/bin/oxlint --deny-warnings docs/static/explore
 
-bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 30 minutes
+bench: $(READY) .venv-bench/installed  ## Speed beside PyTorch's and the original lesson's, 40 minutes
 	@$(PYTHON) -m benchmarks.fast
 	@$(PYTHON) -m benchmarks.bench
 
