@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-import utils  # noqa: F401  before mxnet, for its threads
+import utils  # before mxnet, for its threads
 
 import mxnet as mx
 
@@ -70,8 +70,9 @@ def write_jobs(script, train, jobs, keys=('step', 'loss', 'train_acc', 'test_acc
         futures = {pool.submit(train, *job): name for name, job in jobs.items()
                    if name not in runs}
         for future in as_completed(futures):
-            name = futures[future]
-            runs[name] = [{key: row[key] for key in keys} for row in future.result()]
-            print(f'{name}: {runs[name][-1]}', flush=True)
+            history, name = future.result(), futures[future]
+            said = utils.final_errors(history) if 'train_acc' in keys else history[-1]
+            print(f'{name}: {said}', flush=True)
+            runs[name] = [{key: row[key] for key in keys} for row in history]
             wanted = [name for name in jobs if name in runs]  # first, and in this order
             write(script, **record, runs={name: runs[name] for name in [*wanted, *runs]})
