@@ -12,7 +12,7 @@ from collections import namedtuple
 from types import FunctionType
 
 import numpy as np
-from mxnet import autograd, init, nd
+from mxnet import autograd, gluon, init, nd
 from mxnet.gluon import nn
 
 Call = namedtuple('Call', 'layer input output')  # one run of a layer, with copies of its arrays
@@ -333,3 +333,107 @@ def check_gradients(block, x, reference, what):
     names = ['x', *(p.name for p in parameters)]
     for name, a, b in zip(names, found, wanted, strict=True):
         assert_close(a, b, f'{what}, gradient for {name}')
+
+
+# ---------------------------------------------------------------------------------------------
+# Repairs and comparisons (notebook 6)
+
+
+def replaced(recipe, broken, part):
+    """The recipe; all of its parts but one must be those of the broken one."""
+    assert getattr(recipe, '_fields', None) == broken._fields, (
+        f'expected a Recipe, found {type(recipe).__name__}')
+    changed = [name for name in broken._fields if getattr(recipe, name) != getattr(broken, name)]
+    assert changed == [part], f'replaced are {changed}; the fault lies elsewhere, or not only there'
+    return recipe
+
+
+def dense_residual(calls):
+    """A residual block of dense layers, relu(F(x) + x), as a function of x; biases as they are."""
+    layers = take([c for c in calls if isinstance(c.layer, nn.Dense)], 2, 'nn.Dense')
+    bns = take(batch_norms(calls), 2, 'nn.BatchNorm')
+
+    def dense(x, layer):
+        x = nd.dot(x, layer.weight.data(), transpose_b=True)
+        return x if layer.bias is None else x + layer.bias.data()
+
+    def function(x):
+        out = nd.relu(bn(dense(x, layers[0]), bns[0]))
+        return nd.relu(bn(dense(out, layers[1]), bns[1]) + x)
+    return function
+
+
+def check_training(recipe, train, error, images, labels):
+    """A recipe trains well from another seed, on other images than in the notebook."""
+    part = slice(400, 1900)
+    net, losses = train(recipe, seed=7, part=part)
+    found = error(net, images[part], labels[part])
+    assert found < 45, (
+        f'from another seed, on other images, the training error ends at {found:.0f} %, the loss '
+        f'at {losses[-1]:.3g}; expected are less than 45 %')
+
+
+def check_step(step):
+    """A function takes the same steps as a reference, in training mode, and returns the loss."""
+    def make_net():
+        net = nn.HybridSequential()
+        net.add(nn.Dense(6), nn.BatchNorm(), nn.Activation('relu'), nn.Dense(3))
+        net.initialize()
+        net(x)
+        return net, gluon.Trainer(net.collect_params(), 'sgd',
+                                  {'learning_rate': 0.1, 'momentum': 0.9})
+
+    x, y, loss = random(8, 5) + 1, nd.array(np.arange(8) % 3), gluon.loss.SoftmaxCrossEntropyLoss()
+    (net, trainer), (other, reference) = make_net(), make_net()
+    for p, q in zip(net.collect_params().values(), other.collect_params().values(), strict=True):
+        q.set_data(p.data())
+    for rows in (slice(0, 8), slice(0, 5)):
+        with autograd.record():
+            losses = loss(other(x[rows]), y[rows])
+        losses.backward()
+        reference.step(len(losses))
+        found, expected = float(step(net, trainer, x[rows], y[rows])), losses.mean().asscalar()
+        assert abs(found - expected) < 1e-3 * expected, (
+            f'your step returns {found:.4g}; the mean loss in training mode is {expected:.4g}')
+    for p, q in zip(net.collect_params().values(), other.collect_params().values(), strict=True):
+        assert_close(p.data(), q.data(), f'{p.name} after two steps of 8 and 5 images', 1e-4)
+
+
+def check_mirrored_batches(batches):
+    """Every picture comes once an epoch, with its label, at random mirrored left to right."""
+    rng = np.random.RandomState(3)
+    pictures, answers = rng.random_sample((130, 6, 6)).astype('float32'), rng.randint(0, 10, 130)
+    kept, orders = pictures.copy(), []
+    numbers = {version.tobytes(): (number, side) for number, picture in enumerate(pictures)
+               for side, version in enumerate((picture, picture[:, ::-1]))}
+    for _ in range(2):
+        found = []
+        for x, y in batches(pictures, answers, rng):
+            x, y = np.asarray(x), np.asarray(y)
+            assert len(x) == len(y) <= 50, f'a batch of {len(x)} pictures and {len(y)} labels'
+            for picture, label in zip(x, y, strict=True):
+                number, side = numbers.get(picture.astype('float32').tobytes(), (None, None))
+                assert number is not None, (
+                    'a picture is neither one of the given ones nor one mirrored left to right')
+                assert label == answers[number], 'a picture has the label of another one'
+                found.append((number, side))
+        assert sorted(number for number, _ in found) == list(range(130)), (
+            f'{len(found)} pictures come in an epoch of 130, or some of them come twice')
+        share = np.mean([side for _, side in found])
+        assert 0.65 < share < 0.95, f'{share:.0%} of the pictures are mirrored; 80 % should be'
+        orders.append(found)
+    assert orders[0] != orders[1], 'two epochs have the same order and the same mirrored pictures'
+    assert np.array_equal(pictures, kept), 'the given pictures have been changed'
+
+
+T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306,
+               10: 2.262}
+
+
+def interval(a, b):
+    """The 95 % interval for the mean of b - a over the shared seeds; None for fewer than two."""
+    d = [b[seed] - a[seed] for seed in sorted(set(a) & set(b))]
+    if len(d) < 2:
+        return None
+    half = T_QUANTILES[len(d)] * np.std(d, ddof=1) / len(d) ** 0.5
+    return np.mean(d) - half, np.mean(d) + half

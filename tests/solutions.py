@@ -269,6 +269,140 @@ WRONG = {
          [('self.rest(x + self.branch(x))', 'nd.relu(self.rest(x + self.branch(x)))')],
          'test_net_predict'),
     ],
+    '6_better_or_broken': [
+        ('β and biases stay', 'shortcut',
+         [("if p.grad_req != 'null'", "if p.grad_req != 'null' and len(p.shape) > 1")],
+         'test_shortcut'),
+        ('γ alone is zero', 'shortcut', [("if p.grad_req != 'null'", "if 'gamma' in p.name")],
+         'test_shortcut'),
+        ('the mean deviation', 'shortcut', [('.abs().max()', '.abs().mean()')], 'test_shortcut'),
+        ('a deviation with its sign', 'shortcut', [('.abs().max()', '.max()')], 'test_shortcut'),
+        ('as a share of x', 'shortcut',
+         [('return (block', 'return ((block'), ('.abs().max()', '.abs().max() / x.max())')],
+         'test_shortcut'),
+        ('means with their signs', 'moved', [('.abs().max()', '.max()')], 'test_moved'),
+        ('the mean of the means', 'moved', [('.abs().max()', '.abs().mean()')], 'test_moved'),
+        ('variances too', 'moved', [("endswith('running_mean')", "endswith(('_mean', '_var'))")],
+         'test_moved'),
+        ('the last BN alone', 'moved', [('max(largest, default=None)',
+                                         'largest[-1] if largest else None')], 'test_moved'),
+        ('0 without BN', 'moved', [('default=None', 'default=0')], 'test_moved'),
+        ('the mean of the arrays\' ratios', 'relative',
+         [('    change = sum(((new - old) ** 2).sum() for old, new in '
+           'zip(before, after, strict=True))\n'
+           '    return (change / sum((old ** 2).sum() for old in before)) ** 0.5',
+           '    return np.mean([np.linalg.norm(new - old) / np.linalg.norm(old)\n'
+           '                    for old, new in zip(before, after, strict=True)])')],
+         'test_relative'),
+        ('squares without a root', 'relative', [(' ** 0.5', '')], 'test_relative'),
+        ('relative to the weights after', 'relative', [('for old in before', 'for old in after')],
+         'test_relative'),
+        ('the mean over batches', 'wrong',
+         [('    wrong = [label != answers[find(picture)]\n             for x, y in batches for '
+           'picture, label in zip(x, y, strict=True)]',
+           '    wrong = [np.mean([label != answers[find(picture)] for picture, label in '
+           'zip(x, y, strict=True)])\n             for x, y in batches]')], 'test_wrong'),
+        ('the right labels', 'wrong', [('label != answers', 'label == answers')], 'test_wrong'),
+        ('compared by place', 'wrong',
+         [('    find = finder(pictures)\n', '    place = iter(range(len(pictures)))\n'),
+          ('answers[find(picture)]', 'answers[next(place)]')], 'test_wrong'),
+        ('the first batch alone', 'wrong', [('in batches for', 'in list(batches)[:1] for')],
+         'test_wrong'),
+        ('as many blocks as signals', 'growth', [('(len(signals) - 1)', 'len(signals)')],
+         'test_growth'),
+        ('the factor of the whole net', 'growth', [(' ** (1 / (len(signals) - 1))', '')],
+         'test_growth'),
+        ('the mean square', 'growth',
+         [('signals[-1].std() / signals[0].std()',
+           'np.square(signals[-1]).mean() ** 0.5 / np.square(signals[0]).mean() ** 0.5')],
+         'test_growth'),
+        ('the last block alone', 'growth',
+         [('(signals[-1].std() / signals[0].std()) ** (1 / (len(signals) - 1))',
+           'signals[-1].std() / signals[-2].std()')], 'test_growth'),
+        ('E\'s step taken for the cause', 'diagnosis',
+         [("'E': 'the initialisation'", "'E': 'a learning rate too large'")], 'test_diagnosis'),
+        ('A is too deep', 'diagnosis', [("'A': 'the shortcut'", "'A': 'too many blocks'")],
+         'test_diagnosis'),
+        ('D overfits', 'diagnosis', [("'D': 'the labels'", "'D': 'overfitting'")],
+         'test_diagnosis'),
+        ('fewer blocks', 'repair_a', [('_replace(block=Block)', '_replace(blocks=2)')],
+         'test_repair_a'),
+        ('another branch', 'repair_a',
+         [('self.bn2(self.dense2(out)) + x', 'self.bn2(self.dense2(out)) / 2 + x')],
+         'test_repair_a'),
+        ('no ReLU behind the sum', 'repair_a',
+         [('F.relu(self.bn2(self.dense2(out)) + x)', 'self.bn2(self.dense2(out)) + x')],
+         'test_repair_a'),
+        ('a shortcut of a half', 'repair_a',
+         [('self.bn2(self.dense2(out)) + x', 'self.bn2(self.dense2(out)) + x / 2')],
+         'test_repair_a'),
+        ('biases as well', 'repair_a', [('_replace(block=Block)', '_replace(block=BlockB)')],
+         'test_repair_a'),
+        ('a rate as well', 'repair_a', [('(block=Block)', '(block=Block, rate=0.1)')],
+         'test_repair_a'),
+        ('nothing replaced', 'repair_b', [("cases['B']._replace(step=step_a)", "cases['B']")],
+         'test_repair_b'),
+        ('a lower rate', 'repair_b', [('step=step_a', 'rate=0.005')], 'test_repair_b'),
+        ('training mode forward only', 'repair_b',
+         [('    return cases', '    def step(net, trainer, x, y):\n'
+           '        with autograd.record():\n'
+           '            losses = cross_entropy(net(x), y)\n        losses.backward(train_mode='
+           'False)\n        trainer.step(len(x))\n        return losses.mean().asscalar()\n\n'
+           '    return cases'), ('step=step_a', 'step=step')], 'test_repair_b'),
+        ('a step divided twice', 'repair_b',
+         [('    return cases', '    def step(net, trainer, x, y):\n'
+           '        with autograd.record():\n'
+           '            loss = cross_entropy(net(x), y).mean()\n        loss.backward()\n'
+           '        trainer.step(len(x))\n        return loss.asscalar()\n\n    return cases'),
+          ('step=step_a', 'step=step')], 'test_repair_b'),
+        ('still too small', 'repair_c', [('rate=0.02', 'rate=0.00006')], 'test_repair_c'),
+        ('another step as well', 'repair_c', [('rate=0.02', 'rate=0.02, step=step_d')],
+         'test_repair_c'),
+        ('no rate at all', 'repair_c', [('rate=0.02', 'rate=0')], 'test_repair_c'),
+        ('nothing is mirrored', 'repair_d', [('batches=batches)', 'batches=batches_a)')],
+         'test_repair_d'),
+        ('upside down', 'repair_d', [('[:, :, ::-1]', '[:, ::-1]')], 'test_repair_d'),
+        ('all are mirrored', 'repair_d', [('rng.random_sample(len(x)) < 0.8', 'slice(None)')],
+         'test_repair_d'),
+        ('mirrored, and still in reverse order', 'repair_d',
+         [('[:, :, ::-1]', '[::-1, :, ::-1]')], 'test_repair_d'),
+        ('mirrored ones come twice', 'repair_d',
+         [('yield x, y', 'yield x[:25], y[:25]\n            yield x[:25], y[:25]')],
+         'test_repair_d'),
+        ('a lower rate', 'repair_e', [('init=Init()', 'rate=1e-7')], 'test_repair_e'),
+        ('weights near zero', 'repair_e', [('(2 / weight.shape[1]) ** 0.5', '1e-6')],
+         'test_repair_e'),
+        ('the root of n still for n', 'repair_e',
+         [('(2 / weight.shape[1]) ** 0.5', '(2 / weight.shape[1] ** 0.5) ** 0.5')],
+         'test_repair_e'),
+        ('the root of n forgotten in the error', 'difference', [(' / len(d) ** 0.5', '')],
+         'test_difference'),
+        ('s divided by n', 'difference', [('ddof=1', 'ddof=0')], 'test_difference'),
+        ('a - b', 'difference', [('b[seed] - a[seed]', 'a[seed] - b[seed]')], 'test_difference'),
+        ('T of n - 1', 'difference', [('T[len(d)]', 'T[max(2, len(d) - 1)]')], 'test_difference'),
+        ('the range of the differences', 'difference',
+         [('return d.mean() - half, d.mean() + half', 'return d.min(), d.max()')],
+         'test_difference'),
+        ('paired by place', 'difference',
+         [('[b[seed] - a[seed] for seed in a if seed in b]',
+           '[y - x for x, y in zip(a.values(), b.values(), strict=False)]')], 'test_seeds'),
+        ('an interval without width for one seed', 'difference',
+         [('if len(d) < 2:\n        return None',
+           'if len(d) < 2:\n        return (d[0], d[0]) if len(d) else None')], 'test_seeds'),
+        ('NaN for no answer', 'difference', [('return None', "return float('nan'), float('nan')")],
+         'test_seeds'),
+        ('1.96 whatever n is', 'difference', [('T[len(d)]', '1.96')], 'test_coverage'),
+        ('not paired, by the sum of the variances', 'difference',
+         [('half = T[len(d)] * d.std(ddof=1) / len(d) ** 0.5',
+           'parts = [np.std([net[seed] for seed in a if seed in b], ddof=1) for net in (a, b)]\n'
+           '    half = T[len(d)] * np.hypot(*parts) / len(d) ** 0.5')], 'test_coverage'),
+        ('the higher error is better', 'verdict', [("'a' if low > 0 else 'b'",
+                                                     "'b' if low > 0 else 'a'")], 'test_verdict'),
+        ('by the mean alone', 'verdict', [('low, high = interval', 'low = high = sum(interval)')],
+         'test_verdict'),
+        ('no answer is open', 'verdict', [("return 'no answer'", "return 'open'")],
+         'test_verdict'),
+    ],
 }
 
 # Right, and unlike ours: {notebook: {what is other: {cell: source}}}.
@@ -536,5 +670,123 @@ class PreActNet(nn.HybridBlock):
     def hybrid_forward(self, F, x):
         conv, norm, relu = self.head
         return self.tail(self.units(relu(norm(F.identity(conv(x))))))
+'''}},
+    '6_better_or_broken': {
+        'other layers, other words, other ways to the same numbers': {
+            'shortcut': '''
+def shortcut_deviation(block, x):
+    block(x)
+    for name, p in block.collect_params('.*(weight|bias|gamma|beta)').items():
+        p.data()[:] = 0
+    y = block(x).asnumpy()
+    return np.max(np.abs(y - x.asnumpy()))
+''',
+            'moved': '''
+found = []
+
+def bn_moved(net):
+    del found[:]
+
+    def look(block):
+        if isinstance(block, nn.BatchNorm):
+            found.append(np.abs(block.running_mean.data().asnumpy()).max())
+
+    net.apply(look)
+    if found:
+        return max(found)
+''',
+            'relative': '''
+def relative_step(before, after):
+    flat = [np.concatenate([array.flatten() for array in arrays]) for arrays in (before, after)]
+    return np.linalg.norm(flat[0] - flat[1]) / np.linalg.norm(flat[0])
+''',
+            'wrong': '''
+def wrong_labels(batches, pictures, answers):
+    seen = wrong = 0
+    for x, y in batches:
+        for picture, label in zip(x, y, strict=True):
+            same = (pictures == picture).all(axis=(1, 2)) | (
+                pictures == picture[:, ::-1]).all(axis=(1, 2))
+            number = same.argmax()
+            seen += 1
+            wrong += int(answers[number] != label)
+    return wrong / seen
+''',
+            'growth': '''
+def growth(signals):
+    sizes = np.array([signal.std() for signal in signals])
+    return np.exp(np.log(sizes[1:] / sizes[:-1]).mean())
+''',
+            'repair_a': '''
+class Mended(nn.HybridBlock):
+    def __init__(self, width):
+        super().__init__()
+        self.last = nn.BatchNorm()
+        self.layer2 = nn.Dense(width, use_bias=False, flatten=False)
+        self.norm = nn.BatchNorm()
+        self.layer1 = nn.Dense(width, use_bias=False)
+
+    def hybrid_forward(self, F, x):
+        out = F.maximum(self.norm(self.layer1(x)), 0)
+        return F.Activation(x + self.last(self.layer2(out)), act_type='relu')
+
+def repair_a():
+    return Recipe(Mended, *cases['A'][1:])
+''',
+            'repair_b': '''
+def my_step(net, trainer, x, y):
+    with autograd.record(train_mode=True):
+        loss = -nd.pick(nd.log_softmax(net(x)), y).mean()
+    autograd.backward([loss])
+    trainer.step(batch_size=1)
+    return float(loss.asnumpy())
+
+def repair_b():
+    return Recipe(**{**cases['B']._asdict(), 'step': my_step})
+''',
+            'repair_c': '''
+def repair_c():
+    return cases['C']._replace(rate=cases['C'].rate * 2000)
+''',
+            'repair_d': '''
+def my_batches(pictures, answers, rng, size=50):
+    side = (rng.rand(len(pictures)) > 0.2).astype(int)
+    both = np.stack([pictures, np.flip(pictures, axis=2)])[side, np.arange(len(side))]
+    return batches_a(both, answers, rng, size)
+
+def repair_d():
+    return cases['D']._replace(batches=my_batches)
+''',
+            'repair_e': '''
+def repair_e():
+    return cases['E']._replace(init=init.MSRAPrelu('in', 0))
+''',
+            'difference': '''
+def difference(a, b):
+    shared = sorted(a.keys() & b.keys())
+    n = len(shared)
+    if n <= 1:
+        return
+    d = [b[s] - a[s] for s in shared]
+    mean = sum(d) / n
+    error = (sum((x - mean) ** 2 for x in d) / (n - 1) / n) ** 0.5
+    return np.array([mean - T[n] * error, mean + T[n] * error])
+''',
+            'verdict': '''
+def verdict(a, b):
+    found = difference(a, b)
+    if found is None:
+        return 'no answer'
+    signs = set(np.sign(found))
+    return {1: 'a', -1: 'b'}[signs.pop()] if len(signs) == 1 and 0 not in signs else 'open'
+'''},
+        'Xavier for E, a higher rate for C': {
+            'repair_c': '''
+def repair_c():
+    return cases['C']._replace(rate=0.05)
+''',
+            'repair_e': '''
+def repair_e():
+    return cases['E']._replace(init=init.Xavier())
 '''}},
 }

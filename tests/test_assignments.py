@@ -4,6 +4,7 @@ Wrong solutions run in this process, cell by cell. nbgrader grades a small class
 end to end: one with our solutions, one with nothing done, a mixed one, one with odd files, one
 that cannot be read, and, in a second call, one with trouble. Files and folders: test_fuzz_grading.
 """
+import contextlib
 import csv
 import json
 import os
@@ -15,6 +16,7 @@ from unittest import mock
 import utils  # noqa: F401  before mxnet, for its threads
 
 import nbformat
+import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
@@ -23,7 +25,7 @@ from solutions import ALTERNATIVES, WRONG
 from scripts.files import locked
 from tools import course
 from tools.course import COURSE
-from tools.notebook import KERNELSPEC, LANGUAGE_INFO, code_cells
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, code_cells
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
 RELEASE_ZH = COURSE / 'release_zh' / 'resnet'
@@ -65,8 +67,64 @@ def test_release_is_not_stale(graded):
     fresh = graded[1] / 'release' / 'resnet'  # made from the source before grading
     assert [p.name for p in sorted(fresh.iterdir())] == [p.name for p in sorted(RELEASE.iterdir())]
     for path in fresh.iterdir():
-        assert path.read_text('utf-8') == (RELEASE / path.name).read_text('utf-8'), (
+        assert path.read_bytes() == (RELEASE / path.name).read_bytes(), (
             f'{path.name}: run `make assignments`')
+
+
+def test_what_the_notebooks_read_lies_beside_them_in_both_languages():
+    for folder in (RELEASE, RELEASE_ZH):
+        beside = [path for path in folder.iterdir() if path.suffix != '.ipynb']
+        assert [path.name for path in beside] == ['clothes.npz']
+        assert beside[0].read_bytes() == (SOURCE / 'clothes.npz').read_bytes()
+
+
+def test_the_clothes_are_those_of_the_series():
+    images, labels = utils.read_fashion_mnist('train', 2000)
+    given = np.load(SOURCE / 'clothes.npz')
+    assert np.array_equal(given['labels'], labels) and given['images'].dtype == np.uint8
+    assert np.array_equal(given['images'],
+                          images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).round())
+
+
+# Where the errors of notebook 6 were recorded: the record, and its runs' name without the seed.
+RECORDED = {
+    'plain-18': ('seeds_04', 'plain-18'), 'ResNet-18': ('seeds_04', 'ResNet-18'),
+    'identity, rate 0.02': ('seeds_06', 'identity, learning rate 0.02'),
+    'shortcut-only gate, rate 0.02': ('seeds_06', 'shortcut-only gate, learning rate 0.02'),
+    'original order, rate 0.1': ('seeds_06', 'identity, learning rate 0.1'),
+    'full pre-activation, rate 0.1': ('seeds_06', 'full pre-activation, learning rate 0.1'),
+    'VGG': ('seeds_08', 'VGG, learning rate 0.05'),
+    'ResNet': ('seeds_08', 'ResNet, learning rate 0.05'),
+    'ResNet-20, ten epochs': ('long_01', 'ResNet-20'),
+    'ResNet-56, ten epochs': ('long_01', 'ResNet-56'),
+    'ResNet-14, rate 0.03': ('after_12', 'ResNet, as before, rate 0.03'),
+    'ResNet-14, rate 0.1': ('after_12', 'ResNet, as before, rate 0.1'),
+    'ResNet-14, rate 0.3': ('after_12', 'ResNet, as before, rate 0.3'),
+    'SE, rate 0.1': ('after_12', 'SE, as before, rate 0.1'),
+    'inverted residual, rate 0.3': ('after_12', 'inverted residual, as before, rate 0.3'),
+}
+
+
+def test_the_errors_of_notebook_6_are_the_recorded_ones():
+    space = {}
+    for cell in code_cells(read('6_better_or_broken')):
+        if cell.id in ('difference_table', 'pairs'):
+            exec(cell.source, space)
+    assert list(space['errors']) == list(RECORDED)
+    for name, (record, run) in RECORDED.items():
+        runs = json.loads((ROOT / 'records' / f'{record}.json').read_text('utf-8'))['runs']
+        by_seed = (dict(enumerate(runs[run])) if record == 'seeds_04' else
+                   {int(key.rsplit(' ', 1)[1]): rows for key, rows in runs.items()
+                    if key.rpartition(', seed ')[0] == run})
+        assert space['errors'][name] == {
+            seed: round(100 * (1 - rows[-1]['test_acc']), 2) for seed, rows in by_seed.items()}
+    assert {name for pair in space['pairs'] for name in pair} == set(RECORDED)
+
+
+def test_the_pairs_of_notebook_6_have_every_verdict():
+    space, _ = cells_run('6_better_or_broken', {}, [])
+    found = [space['verdict'](space['errors'][a], space['errors'][b]) for a, b in space['pairs']]
+    assert found == ['b', 'open', 'b', 'open', 'open', 'b', 'open', 'no answer']
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -187,18 +245,26 @@ def run_cells(name, changed, tests):
 
     changed: {cell: source}. Returns {test: the exception, or None where it passed}.
     """
+    return cells_run(name, changed, tests)[1]
+
+
+def cells_run(name, changed, tests):
+    """As run_cells, and the names that the cells have defined."""
     space, outcome = {}, {}
     for cell in code_cells(read(name)):
         if is_check(cell) or (is_test(cell) and cell.id not in tests):
             continue
+        if cell.id.startswith('run_'):  # it takes long, and only shows something
+            continue
         source = changed.get(cell.id, cell.source)
         try:
-            exec(compile(source, f'{name}, cell {cell.id}', 'exec'), space)
+            with contextlib.chdir(SOURCE):  # where the data lies
+                exec(compile(source, f'{name}, cell {cell.id}', 'exec'), space)
             outcome[cell.id] = None
         except Exception as error:
             outcome[cell.id] = error
     plt.close('all')  # what the cells have drawn
-    return {test: outcome[test] for test in tests}
+    return space, {test: outcome[test] for test in tests}
 
 
 def edited(name, cell_id, edits):
@@ -467,7 +533,7 @@ def test_endless_loop_and_dead_kernel_cost_their_cells_only(graded):
 
 def test_feedback_says_what_failed(graded):
     pages = graded[1] / 'feedback'
-    assert len(list(pages.glob('*/resnet/*.html'))) == 5 + 3 + 3 + 2 + 2 + 1
+    assert len(list(pages.glob('*/resnet/*.html'))) == len(NAMES) + 3 + 3 + 2 + 2 + 1
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
     assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
@@ -490,7 +556,8 @@ def test_marks_after_grading_by_hand(graded, capsys):
     with (folder / 'grades.csv').open(encoding='utf-8', newline='') as file:
         after = {row['student']: row for row in csv.DictReader(file)}
     assert float(after['all']['1_gradients']) == points('1_gradients', 'code') + 2
-    assert float(after['all']['to grade by hand']) == 13 - 3
+    by_hand = sum(points(name, 'markdown') for name in NAMES)
+    assert float(after['all']['to grade by hand']) == by_hand - 3
 
 
 def test_pages_that_fail_cost_nobody_else_any(graded, capsys):
@@ -504,7 +571,7 @@ def test_pages_that_fail_cost_nobody_else_any(graded, capsys):
     assert course.main(['marks', str(folder)]) == 1
     assert 'none: is marked, but without feedback pages' in capsys.readouterr().err
     assert {p.name for p in (folder / 'feedback').iterdir()} >= {'all', 'mixed', 'trouble', ODD}
-    assert len(list((folder / 'feedback' / 'all').glob('resnet/*.html'))) == 5
+    assert len(list((folder / 'feedback' / 'all').glob('resnet/*.html'))) == len(NAMES)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -531,7 +598,7 @@ def no_nbgrader(monkeypatch):
     monkeypatch.setattr(course, 'make_course', make)
     monkeypatch.setattr(course, 'nbgrader', nbgrader)
     monkeypatch.setattr(course, 'marks_of', lambda folder, students: {
-        student: [1, 1, 1, 1, 1, 5, 66, 0] for student in students})
+        student: [1] * len(NAMES) + [len(NAMES), 100, 0] for student in students})
     monkeypatch.setattr(course.subprocess, 'run', lambda *a, **k: mock.Mock(returncode=0))
     return behaviour
 

@@ -113,8 +113,11 @@ def release():
     chinese = COURSE / 'release_zh' / ASSIGNMENT
     shutil.rmtree(chinese, ignore_errors=True)
     chinese.mkdir(parents=True)
-    for path in target.glob('*.ipynb'):
-        write(chinese / path.name, in_chinese(path))
+    for path in target.iterdir():
+        if path.suffix == '.ipynb':
+            write(chinese / path.name, in_chinese(path))
+        else:  # what a notebook reads
+            shutil.copy(path, chinese)
     print(f'{len(known_notebooks())} notebooks for students are in '
           f'{target.relative_to(ROOT)}, and in Chinese in {chinese.relative_to(ROOT)}; '
           '`git status` says what has changed')
