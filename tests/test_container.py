@@ -60,6 +60,15 @@ def test_system_has_what_the_texts_say():
         assert f' {package} ' in parts('RUN')[0]['script']
 
 
+def test_text_says_the_port_and_the_folder_of_the_file():
+    (folder,), (port,) = parts('WORKDIR'), parts('EXPOSE')
+    for name in ('install.md', 'install_zh.md'):
+        text = (ROOT / 'docs' / name).read_text('utf-8')
+        command = re.search('^docker build .* && docker run .*', text, re.M)[0]
+        assert f' -f {DOCKERFILE.relative_to(ROOT)} ' in command
+        assert f':{folder["folder"]} ' in command and f':{port["port"]} ' in command
+
+
 def test_an_editor_has_the_same_system_and_port():
     editor = json.loads((HERE / 'devcontainer.json').read_text('utf-8'))
     build = editor['build']

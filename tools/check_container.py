@@ -187,7 +187,7 @@ def main(arguments):
     try:
         for instruction, parts in todo:
             said = ' '.join(part for part in parts.values() if part)
-            print(f'== {instruction} {said}', flush=True)
+            print('==', instruction, *said.split(), flush=True)
             container.carry_out(instruction, parts)
         print('== make run NB=03', flush=True)
         subprocess.run(container.inside('make', 'run', 'NB=03'), check=True)
