@@ -40,7 +40,8 @@ export SUBMITTED OUT GRADED NET
 
 .DEFAULT_GOAL := help
 .PHONY: help setup gpu run all lab test fuzz test-torch test-slurm lint bench site epub test-browser \
-    assignments grade marks challenge lock store zh zh-checked urls check-binder check-platforms
+    assignments grade marks challenge lock store zh zh-checked urls check-binder check-container \
+    check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -69,7 +70,8 @@ run: $(READY)  ## Train a ResNet-18 (notebook 04), with pages in build/; NB=02 r
 all: run  ## With `run`: every notebook, `make run all`
 
 lab: $(READY)  ## Open JupyterLab on the first notebook; OPTIONS="--no-browser" is handed on
-	@$(PYTHON) -m jupyterlab --ServerApp.root_dir=. $(OPTIONS) notebooks/01_degradation.ipynb
+	@$(PYTHON) -m jupyterlab --ServerApp.root_dir=. \
+	    --LabApp.default_url=/lab/tree/notebooks/01_degradation.ipynb $(OPTIONS)
 
 # A process for each core, four at most: with one thread each MXNet's threads never wait for one
 # another. A file, or a notebook with its kernel, stays in one process; the long ones come first.
@@ -149,6 +151,9 @@ urls: $(READY)  ## For authors: every link to the repository, as pyproject.toml 
 check-binder:  ## For authors: what Binder would build, by repo2docker; needs the network
 	@tools/env.sh uv run --quiet --no-project --python 3.11 --with jupyter-repo2docker==2026.4.0 \
 	    python -m tools.check_binder
+
+check-container:  ## For authors: what Docker would build, in a Debian made by debootstrap; root
+	@python3 -m tools.check_container
 
 check-platforms:  ## For authors: whether the locks have wheels where the docs say; network
 	@tools/check_platforms.sh

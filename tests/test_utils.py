@@ -124,16 +124,23 @@ def test_threads_follow_the_affinity():
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason='one core has nothing to share')
-@pytest.mark.parametrize(('quota', 'threads'), [('100000 100000', 1), ('50000 100000', 1),
-                                                ('max 100000', None)])
-def test_threads_follow_the_quota_of_a_container(tmp_path, quota, threads):
-    """As on Binder, where a container sees all cores and may use one or two."""
-    limit = tmp_path / 'cpu.max'
-    limit.write_text(quota)
+@pytest.mark.parametrize(('limits', 'threads'), [
+    ({'cpu.max': '100000 100000'}, 1), ({'cpu.max': '50000 100000'}, 1),
+    ({'cpu.max': 'max 100000'}, None),
+    # Where Linux still has the first version of cgroups.
+    ({'cpu/cpu.cfs_quota_us': '50000', 'cpu/cpu.cfs_period_us': '100000'}, 1),
+    ({'cpu/cpu.cfs_quota_us': '-1', 'cpu/cpu.cfs_period_us': '100000'}, None)])
+def test_threads_follow_the_quota_of_a_container(tmp_path, limits, threads):
+    """As on Binder, or by Docker's --cpus, where a container sees all cores and may use some."""
+    (tmp_path / 'cpu').mkdir()
+    for name, limit in limits.items():
+        (tmp_path / name).write_text(limit)
     words, _ = python('import builtins, os\n'
                       'exists, open_ = os.path.exists, open\n'
                       'def faked(name):\n'
-                      f'    return {str(limit)!r} if name == "/sys/fs/cgroup/cpu.max" else name\n'
+                      f'    folder = {str(tmp_path)!r}\n'
+                      '    is_text = isinstance(name, str)\n'
+                      '    return name.replace("/sys/fs/cgroup", folder) if is_text else name\n'
                       'os.path.exists = lambda name: exists(faked(name))\n'
                       'builtins.open = lambda name, *rest, **more: '
                       'open_(faked(name), *rest, **more)\n'
