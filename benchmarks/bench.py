@@ -356,6 +356,7 @@ def bars(results):
     jobs = results['jobs']
     ours = [job['seconds'] for job in jobs['04']]
     accuracy = min(job['test_acc'] for job in jobs['04'])
+    narrow = fast()
     checks = [
         ('training ≥ 1.0 × PyTorch', ratio(results, 'ours', 'pytorch', 'train'), 1.0),
         ("training ≥ 1.9 × the original code", ratio(results, 'ours', 'original', 'train'), 1.9),
@@ -380,9 +381,9 @@ def bars(results):
         ('the same of the best recipe for 75.1 s ≥ 0.88',
          min(run['test_acc'] for run in budget_runs()), 0.88),
         ("mean test accuracy of notebook 14's job ≥ 0.935",
-         mean(run['test_acc'] for run in fast()['runs']), 0.935),
+         mean(run['test_acc'] for run in narrow['runs']), 0.935),
         ("it passes 0.85 ≥ 2 times as soon as notebook 04's job ends",
-         fast()['beside']['seconds'] / max(run['reached']['0.85'] for run in fast()['runs']), 2)]
+         narrow['beside']['seconds'] / max(run['reached']['0.85'] for run in narrow['runs']), 2)]
     rows = [(text, f'{value:.3f}' if value < 1 else f'{value:.2f}', value >= bar)
             for text, value, bar in checks]
     rows.append(('longest of our jobs ≤ 75 s', f'{max(ours):.1f} s', max(ours) <= 75))

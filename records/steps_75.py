@@ -36,6 +36,12 @@ def names():
     return notebook_names('14_75_seconds', CELLS)
 
 
+def steps():
+    """The notebook's STEPS, as JSON can hold them: functions by their names."""
+    return {step: {key: getattr(value, '__name__', value) for key, value in settings.items()}
+            for step, settings in names()['STEPS'].items()}
+
+
 def moved(images):
     """Each of images (n, 28, 28) moved by -1, 0 or 1 pixels down and across, by chance."""
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -64,16 +70,15 @@ def run(settings, seed, test=False):
 
 def main():
     take_no_arguments(__doc__)
-    steps = {step: {key: getattr(value, '__name__', value) for key, value in settings.items()}
-             for step, settings in names()['STEPS'].items()}
-    last = list(steps.values())[-1]
+    climbed = steps()
+    last = list(climbed.values())[-1]
     others = {name: {**last, **change} for name, change in OTHERS.items()}
     jobs = {f'{name}, seed {seed}': (settings, seed)
-            for seed in range(3) for name, settings in (steps | others).items()
-            if name in steps or seed < 2}
+            for seed in range(3) for name, settings in (climbed | others).items()
+            if name in climbed or seed < 2}
     jobs |= {f'on the test images, seed {seed}': (last, seed, True) for seed in range(5)}
     write_jobs(__file__, run, jobs, keys=('images', 'loss', 'one_view', 'two_views'),
-               steps=steps, others=others)
+               steps=climbed, others=others)
 
 
 if __name__ == '__main__':
