@@ -7,7 +7,6 @@ and first_step (seconds, hybridization included).
 """
 import json
 import sys
-from pathlib import Path
 from statistics import median
 
 import utils  # noqa: F401  before mxnet, for its threads
@@ -15,15 +14,9 @@ import utils  # noqa: F401  before mxnet, for its threads
 from mxnet import gluon, init, nd
 
 import resnet
-from tools.steps import step_seconds
+from tools.steps import peak_megabytes, step_seconds
 
 STEPS = 4
-
-
-def peak_megabytes():
-    """Of this process; getrusage would count what its parent had when it started this one."""
-    status = Path('/proc/self/status').read_text()
-    return int(status.split('VmHWM:')[1].split()[0]) * 1024 / 1e6
 
 
 def main(depth, size, batch):

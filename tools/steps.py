@@ -1,5 +1,6 @@
-"""Training steps on one batch, for the scripts that time them."""
+"""Training steps on one batch, and a process's memory, for the scripts that measure them."""
 import time
+from pathlib import Path
 
 from mxnet import autograd, nd
 
@@ -21,3 +22,9 @@ def step_seconds(steps, *batch):
         nd.waitall()
         seconds.append(time.perf_counter() - start)
     return seconds
+
+
+def peak_megabytes():
+    """Of this process (10⁶, resident); getrusage would count its parent's when it was started."""
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) * 1024 / 1e6
