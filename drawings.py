@@ -115,7 +115,7 @@ def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
     arrow(ax, (1.1, -3), (-0.85, -3), **line)
     for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
         if text:
-            box(ax, x, -2, text, width=1.9, height=0.4 + 0.4 * len(text.splitlines()))
+            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()))
     plus(ax, -1.1, -3)
     arrow(ax, (-1.1, -3.25), (-1.1, -3.6))
     box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6)
@@ -632,8 +632,9 @@ def draw_costs(costs, kinds, free=None):
     bars = right.bar(names, for_images, bottom=for_parameters, color='0.45')
     right.bar_label(bars, fmt='%.1f', padding=2)
     top = (for_parameters + for_images).max()
-    right.annotate('parameters,\ngradients,\nmomentum', (0, for_parameters[0] / 2),
-                   (-0.4, 0.4 * top), arrowprops=ARROW, va='center', fontsize=9)
+    right.annotate('parameters,\ngradients,\nmomentum', (-0.3, for_parameters[0] / 2),
+                   (-0.4, 0.4 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
+                   fontsize=9)
     right.text(len(names) - 1, for_parameters[-1] + for_images[-1] / 2, 'outputs of layers',
                rotation=90, ha='center', va='center', color='white', fontsize=9)
     if free:
