@@ -110,15 +110,17 @@ def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
     line = {'color': SHORTCUT, 'linewidth': 2.2}
     ax.text(-1.1, 0.35, '$x$', ha='center', va='center', fontsize=12)
     arrow(ax, (-1.1, 0.1), (-1.1, -2.75))
-    box(ax, -1.1, -0.95, '2 conv: $f$', width=1.9)
+    box(ax, -1.1, -0.95, '2 conv: $F$', width=1.9)
     ax.plot([-1.1, 1.1, 1.1], [-0.2, -0.2, -3], **line)
     arrow(ax, (1.1, -3), (-0.85, -3), **line)
     for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
         if text:
-            box(ax, x, -2, text, width=1.9, height=0.4 + 0.4 * len(text.splitlines()))
+            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()))
     plus(ax, -1.1, -3)
-    arrow(ax, (-1.1, -3.25), (-1.1, -3.75))
-    ax.set(xlim=(-2.2, 2.2), ylim=(-3.8, 0.6))
+    arrow(ax, (-1.1, -3.25), (-1.1, -3.6))
+    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6)
+    arrow(ax, (-1.1, -4.2), (-1.1, -4.65))
+    ax.set(xlim=(-2.2, 2.2), ylim=(-4.7, 0.6))
     ax.set_title(title, fontsize=10)
 
 
@@ -606,11 +608,11 @@ def draw_seen(ax, branch, shortcut, side, title=''):
     ax.axis('off')
 
 
-def draw_costs(costs, kinds):
+def draw_costs(costs, kinds, free=None):
     """Draw, side by side, time against multiply-adds, and the memory that training takes.
 
     costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
-    kinds: {name of the block: layers of its nets}, two or more.
+    kinds: {name of the block: layers of its nets}, two or more. free: GB, a line for them.
     """
     _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.6))
     for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
@@ -626,14 +628,20 @@ def draw_costs(costs, kinds):
     names = [str(layers) for layers in costs]
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
                                   for key in ('for parameters', 'for 32 images'))
-    right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////',
-              label='parameters,\ngradients and\nmomentum')
-    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45',
-                     label='outputs of layers,\n32 images')
+    right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////')
+    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45')
     right.bar_label(bars, fmt='%.1f', padding=2)
-    right.set(xlabel='layers', ylabel='memory to train (GB)')
+    top = (for_parameters + for_images).max()
+    right.annotate('parameters,\ngradients,\nmomentum', (-0.3, for_parameters[0] / 2),
+                   (-0.4, 0.4 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
+                   fontsize=9)
+    right.text(len(names) - 1, for_parameters[-1] + for_images[-1] / 2, 'outputs of layers',
+               rotation=90, ha='center', va='center', color='white', fontsize=9)
+    if free:
+        right.axhline(free, color='black', linestyle=':', linewidth=1.2)
+        right.text(-0.4, free, f'your {free} GB', va='bottom')
+    right.set(xlabel='layers', ylabel='counted, for 32 images (GB)')
     right.margins(y=0.08)
-    right.legend(loc='upper left', borderaxespad=0)
     right.grid(False)
 
 
