@@ -523,14 +523,22 @@ def plot_errors(runs):
 
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
     for ax, key, title in ((axes[0], 'train_acc', 'training'), (axes[1], 'test_acc', 'test')):
+        ends = {}
         for label, (style, histories) in runs.items():
             steps = [row['step'] for row in histories[0]]
             errors = 100 * (1 - np.array([[row[key] for row in history] for history in histories]))
-            ax.plot(steps, errors.mean(axis=0), label=label, **style)
+            ax.plot(steps, errors.mean(axis=0), **style)
+            ends[label] = errors[:, -1].mean()
             ax.fill_between(steps, errors.min(axis=0), errors.max(axis=0), alpha=0.2,
                             color=style['color'], linewidth=0)
         ax.set(xlabel='training steps', title=f'{title} error')
     axes[0].set_ylabel('error (%)')
     axes[0].set_ylim(bottom=0)
-    axes[1].legend()
+    # The names stand at the ends of the lines, one above the other where these lie together.
+    height, free = 0.065 * axes[0].get_ylim()[1], 0.
+    for label in sorted(ends, key=ends.get):
+        free = max(free, ends[label] - height / 2)
+        axes[1].annotate(f'  {label}', (steps[-1], free + height / 2), va='center',
+                         color=runs[label][0]['color'])
+        free += height
     plt.show()

@@ -991,8 +991,19 @@ def test_errors_are_drawn_as_mean_and_band(shown):
             heights = band[band[:, 0] == step, 1]
             assert (heights.min(), heights.max()) == pytest.approx(bounds)
     assert figure.axes[0].get_ylabel() == 'error (%)'
-    legend = figure.axes[1].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ['plain', 'residual']
+    names = {text.get_text().strip(): text.xy for text in figure.axes[1].texts}
+    assert names == {'residual': (20, pytest.approx(15)), 'plain': (20, pytest.approx(35))}
+
+
+def test_names_of_lines_that_end_together_do_not_overlap(monkeypatch):
+    heights = []
+    monkeypatch.setattr(plt, 'show', lambda: heights.extend(
+        text.xy[1] for text in plt.gcf().axes[1].texts))
+    level = [history_of([40, 20], [50, 30])]
+    utils.plot_errors({name: (utils.PLAIN, level) for name in 'abc'})
+    plt.close('all')
+    assert np.diff(heights) == pytest.approx([heights[1] - heights[0]] * 2) and heights[0] == 30
+    assert heights[1] - heights[0] > 3
 
 
 def test_final_errors_are_those_of_the_last_epoch():
