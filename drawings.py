@@ -653,18 +653,21 @@ def draw_receptive_field(ax):
 def draw_bn_places(places):
     """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
 
-    places: {title: those of 'stem', 'branch' and 'shortcut' that have BN}.
+    A way through the block that meets no BN is thick. places: {title: those of 'stem', 'branch'
+    and 'shortcut' that have BN}.
     """
     def norm(ax, x, y):
         ax.add_patch(Rectangle((x - 0.75, y - 0.28), 1.5, 0.56, facecolor='black', zorder=3))
         ax.text(x, y, 'BN', color='white', ha='center', va='center', fontsize=9, zorder=4)
 
-    line = {'color': SHORTCUT, 'linewidth': 2.2}
     for ax, (title, having) in zip(canvas(6.4, 4.2, columns=len(places)), places.items(),
                                    strict=True):
         arrow(ax, (0, 0.9), (0, -6.75))
-        ax.plot([0, 1.9, 1.9], [-1.95, -1.95, -7], **line)
-        arrow(ax, (1.9, -7), (0.25, -7), **line)
+        if 'branch' not in having:
+            ax.plot([0, 0], [-1.95, -6.6], color='black', linewidth=5, solid_capstyle='butt')
+        line = {'color': SHORTCUT, 'linewidth': 2.2 if 'shortcut' in having else 5}
+        ax.plot([0, 1.9, 1.9, 0.8], [-1.95, -1.95, -7, -7], **line)
+        arrow(ax, (0.9, -7), (0.25, -7), color=SHORTCUT, linewidth=2.2)
         plus(ax, 0, -7)
         arrow(ax, (0, -7.25), (0, -8))
         for x, y, text in ((0, 0, '7×7 conv'), (0, -3, '3×3 conv'), (0, -5, '3×3 conv'),

@@ -196,6 +196,9 @@ def test_bn_stands_where_it_is_asked_for():
     drawings.draw_bn_places(places)
     assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
     assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
+    # The ways that meet no BN are thick: both, the shortcut, neither.
+    assert [sum(line.get_linewidth() == 5 for line in ax.lines)
+            for ax in plt.gcf().axes] == [2, 1, 0]
 
 
 def test_block_shows_the_direct_path():
