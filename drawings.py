@@ -30,18 +30,14 @@ def canvas(width, height, columns=1, rows=1):
 
 
 def box(ax, x, y, text, width=2., height=0.62, size=10, color=None, **edge):
-    """A box with rounded corners around (x, y), by itself grey if there are weights in it.
-
-    size: of the letters; without any (0) the text only says what shade.
-    """
+    """A box with rounded corners around (x, y), by itself grey if there are weights in it."""
     white = not any(name in text for name in WEIGHTS) or 'pool' in text
     ax.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, zorder=3,
                                 boxstyle='round,pad=0,rounding_size=0.12',
                                 facecolor=color or ('white' if white else '0.88'),
                                 **{'edgecolor': 'black', 'linewidth': 1, **edge}))
-    if size:
-        ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
-                color='white' if color == KINDS['depthwise 3×3'] else 'black')
+    ax.text(x, y, text, ha='center', va='center', fontsize=size, zorder=4,
+            color='white' if color == KINDS['depthwise 3×3'] else 'black')
 
 
 def arrow(ax, start, end, **style):
@@ -187,18 +183,14 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, names, titles=('', '')):
+def draw_net(ax, parts, names):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
-
-    To the right the same boxes again, small and without shortcuts: its plain twin.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
     'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
-    2015, figure 3. names: {shortcut: text beside the first of its kind}. titles: of net and twin.
+    2015, figure 3. names: {shortcut: text beside the first of its kind}.
     """
-    y, above, unnamed, twin, twin_above = 0., None, dict(names), 4.05, None
-    for x, title in zip((0, twin), titles, strict=True):
-        ax.text(x, 0.62, title, ha='center', va='center', fontsize=10, weight='bold')
+    y, above, unnamed = 0., None, dict(names)
     for index, (name, note, blocks) in enumerate(parts):
         top = y + 0.55
         for layers, shortcut in blocks:
@@ -206,10 +198,8 @@ def draw_net(ax, parts, names, titles=('', '')):
             for text in layers:
                 if above is not None:
                     arrow(ax, (0, above), (0, y + 0.3))
-                    arrow(ax, (twin, twin_above), (twin, y + 0.3))
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
-                box(ax, twin, y, text, width=0.9, height=0.6, size=0)
-                above = twin_above = y - 0.3
+                above = y - 0.3
                 y -= 1
             if shortcut:
                 y -= 0.67
@@ -226,7 +216,7 @@ def draw_net(ax, parts, names, titles=('', '')):
         ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
         ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
                 ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 1), xlim=(-4.9, 4.6))
+    ax.set(ylim=(y + 0.4, 0.7), xlim=(-4.8, 3.7))
 
 
 def animate_backward(curves, alt):
@@ -241,8 +231,8 @@ def animate_backward(curves, alt):
              for label, (style, _) in curves.items()}
     heads = {label: ax.plot([], [], marker='o', markersize=9, color=style['color'])[0]
              for label, (style, _) in curves.items()}
-    names = {label: ax.text(0, 1, label, color=style['color'], fontsize=12, visible=False)
-             for label, (style, _) in curves.items()}
+    for label, (style, norms) in curves.items():  # from the first picture on, where the line ends
+        ax.text(1, 2 * norms[:8].max(), label, color=style['color'], fontsize=12)
     everything = np.concatenate([norms for _, norms in curves.values()])
     ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
     ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
@@ -253,8 +243,6 @@ def animate_backward(curves, alt):
         for label, (_, norms) in curves.items():
             lines[label].set_data(range(first + 1, depth + 1), norms[first:])
             heads[label].set_data([first + 1], [norms[first]])
-            names[label].set(position=(first + 1, 2 * norms[first:first + 8].max()),
-                             visible=first < depth / 2)  # before, they would overlap
 
     frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
     with tempfile.TemporaryDirectory() as folder:
@@ -494,7 +482,7 @@ def draw_identity_copy():
     copied = [0, *(2 + 10 * stage + i for stage in range(3) for i in range(3)), 32]
     for y, blocks, name in ((3, copied, 'plain-20'), (0, places, 'plain-56')):
         arrow(ax, (-1.2, y), (33.8, y), linewidth=2)  # the signal
-        ax.text(7.5, y + 1, name, ha='center', va='center', fontsize=10)
+        ax.text(-1.6, y, name, ha='right', va='center', fontsize=10)
         for x in blocks:
             trained = x in copied
             ax.add_patch(Rectangle((x - 0.36, y - 0.6), 0.72, 1.2, zorder=3, linewidth=1,
@@ -506,7 +494,7 @@ def draw_identity_copy():
         arrow(ax, (x, 2.35), (x, 0.65), linewidth=0.8)
     for stage in range(3):
         left = 2 + 10 * stage
-        ax.text(left + 4, 4.6, f'stage {stage + 1}', ha='center', fontsize=10)
+        ax.text(left + 4, 4.2, f'stage {stage + 1}', ha='center', fontsize=10)
         for first, last, text in ((0, 2, 'copied'), (3, 8, 'pass on')):
             ends = [left + first - 0.3, left + last + 0.3]
             ax.plot(ends, [-0.85, -0.85], color='black', linewidth=1)
@@ -514,7 +502,7 @@ def draw_identity_copy():
                     fontsize=9)
     for x, text in ((0, 'stem'), (32, 'head')):
         ax.text(x, -1.15, text, ha='center', va='top', fontsize=9)
-    ax.set(xlim=(-1.4, 34), ylim=(-2.6, 5.1))
+    ax.set(xlim=(-5.6, 34), ylim=(-2.6, 4.9))
 
 
 def draw_work_and_weights(convolutions):
@@ -673,18 +661,21 @@ def draw_receptive_field(ax):
 def draw_bn_places(places):
     """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
 
-    places: {title: those of 'stem', 'branch' and 'shortcut' that have BN}.
+    A way through the block that meets no BN is thick. places: {title: those of 'stem', 'branch'
+    and 'shortcut' that have BN}.
     """
     def norm(ax, x, y):
         ax.add_patch(Rectangle((x - 0.75, y - 0.28), 1.5, 0.56, facecolor='black', zorder=3))
         ax.text(x, y, 'BN', color='white', ha='center', va='center', fontsize=9, zorder=4)
 
-    line = {'color': SHORTCUT, 'linewidth': 2.2}
     for ax, (title, having) in zip(canvas(6.4, 4.2, columns=len(places)), places.items(),
                                    strict=True):
         arrow(ax, (0, 0.9), (0, -6.75))
-        ax.plot([0, 1.9, 1.9], [-1.95, -1.95, -7], **line)
-        arrow(ax, (1.9, -7), (0.25, -7), **line)
+        if 'branch' not in having:
+            ax.plot([0, 0], [-1.95, -6.6], color='black', linewidth=5, solid_capstyle='butt')
+        line = {'color': SHORTCUT, 'linewidth': 2.2 if 'shortcut' in having else 5}
+        ax.plot([0, 1.9, 1.9, 0.8], [-1.95, -1.95, -7, -7], **line)
+        arrow(ax, (0.9, -7), (0.25, -7), color=SHORTCUT, linewidth=2.2)
         plus(ax, 0, -7)
         arrow(ax, (0, -7.25), (0, -8))
         for x, y, text in ((0, 0, '7×7 conv'), (0, -3, '3×3 conv'), (0, -5, '3×3 conv'),

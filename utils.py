@@ -249,7 +249,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
         Each then has running statistics of its own part; after an epoch all get the first's.
     live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len);
-        {label: accuracy} instead of True adds horizontal lines to compare with.
+        {label: accuracy} instead of True adds horizontal lines to compare with, and
+        {label: (None, loss)} one beside the loss.
     history: that of an interrupted training, to go on with the epoch behind its last row.
     after_epoch: called with the history after each epoch, for example to save the net.
     evaluate: a function of (test_data, net, ctx) that gives test_acc.
@@ -445,8 +446,13 @@ class _LiveCurves:
         if self.tests:
             self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
                             clip_on=False, color='#0072b2', label='all test images')
-        for label, accuracy in self.levels.items():
-            self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+        for label, level in self.levels.items():
+            accuracy, loss = level if isinstance(level, tuple) else (level, None)
+            if accuracy is not None:
+                self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+            if loss is not None:
+                self.left.axhline(loss, color='0.45', linestyle='--')
+                self.left.text(self.num_epochs, loss, label, ha='right', va='bottom', color='0.45')
         self.right.legend(loc='lower right')
         if self.handle:  # outside IPython there is nothing to update
             self.handle.update(self.fig)
@@ -523,14 +529,22 @@ def plot_errors(runs):
 
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
     for ax, key, title in ((axes[0], 'train_acc', 'training'), (axes[1], 'test_acc', 'test')):
+        ends = {}
         for label, (style, histories) in runs.items():
             steps = [row['step'] for row in histories[0]]
             errors = 100 * (1 - np.array([[row[key] for row in history] for history in histories]))
-            ax.plot(steps, errors.mean(axis=0), label=label, **style)
+            ax.plot(steps, errors.mean(axis=0), **style)
+            ends[label] = errors[:, -1].mean()
             ax.fill_between(steps, errors.min(axis=0), errors.max(axis=0), alpha=0.2,
                             color=style['color'], linewidth=0)
         ax.set(xlabel='training steps', title=f'{title} error')
     axes[0].set_ylabel('error (%)')
     axes[0].set_ylim(bottom=0)
-    axes[1].legend()
+    # The names stand at the ends of the lines, one above the other where these lie together.
+    height, free = 0.065 * axes[0].get_ylim()[1], 0.
+    for label in sorted(ends, key=ends.get):
+        free = max(free, ends[label] - height / 2)
+        axes[1].annotate(f'  {label}', (steps[-1], free + height / 2), va='center',
+                         color=runs[label][0]['color'])
+        free += height
     plt.show()

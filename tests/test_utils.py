@@ -804,7 +804,8 @@ def test_live_curves_show_the_history(monkeypatch):
 
     handle = Handle()
     monkeypatch.setattr('IPython.display.display', lambda fig, display_id: handle)
-    history = fit(toy_net(), toy_data(120), num_epochs=2, live={'rival': 0.25})
+    history = fit(toy_net(), toy_data(120), num_epochs=2,
+                  live={'rival': 0.25, 'guessing': (None, 1.5)})
 
     loss, accuracy = handle.fig.axes
     assert (loss.get_xlabel(), loss.get_ylabel()) == ('epochs', 'training loss')
@@ -817,6 +818,7 @@ def test_live_curves_show_the_history(monkeypatch):
     assert list(tests.get_xdata()) == [1, 2]
     assert list(tests.get_ydata()) == [row['test_acc'] for row in history]
     assert rival.get_label() == 'rival' and set(rival.get_ydata()) == {0.25}
+    assert set(loss.lines[1].get_ydata()) == {1.5} and loss.texts[0].get_text() == 'guessing'
     assert set(range(1, 21)) <= set(handle.updates)
     assert plt.get_fignums() == []
 
@@ -991,8 +993,19 @@ def test_errors_are_drawn_as_mean_and_band(shown):
             heights = band[band[:, 0] == step, 1]
             assert (heights.min(), heights.max()) == pytest.approx(bounds)
     assert figure.axes[0].get_ylabel() == 'error (%)'
-    legend = figure.axes[1].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ['plain', 'residual']
+    names = {text.get_text().strip(): text.xy for text in figure.axes[1].texts}
+    assert names == {'residual': (20, pytest.approx(15)), 'plain': (20, pytest.approx(35))}
+
+
+def test_names_of_lines_that_end_together_do_not_overlap(monkeypatch):
+    heights = []
+    monkeypatch.setattr(plt, 'show', lambda: heights.extend(
+        text.xy[1] for text in plt.gcf().axes[1].texts))
+    level = [history_of([40, 20], [50, 30])]
+    utils.plot_errors({name: (utils.PLAIN, level) for name in 'abc'})
+    plt.close('all')
+    assert np.diff(heights) == pytest.approx([heights[1] - heights[0]] * 2) and heights[0] == 30
+    assert heights[1] - heights[0] > 3
 
 
 def test_final_errors_are_those_of_the_last_epoch():
