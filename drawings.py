@@ -397,6 +397,30 @@ def draw_xception_steps():
                       for kind in jobs], jobs.values(), loc='outside lower center', ncols=3)
 
 
+def draw_shared_batch():
+    """Draw a batch of eight images that two devices share, up to the step that both take."""
+    ax, = canvas(6.4, 3.7)
+    for device, (y, shade) in enumerate(((1.8, '0.75'), (-1.8, '0.45'))):
+        for image in range(4):
+            ax.add_patch(Rectangle((-0.35, y + 0.8 * image - 1.55), 0.7, 0.7, facecolor=shade,
+                                   edgecolor='black', linewidth=1))
+        box(ax, 3.6, y, f'device {device}:\ncopy of the net', 3.7, 1.9, color='0.88')
+        arrow(ax, (0.5, y), (1.75, y))
+        arrow(ax, (5.45, y), (7.73, 0.15 * y))
+        ax.text(6.75, y, 'gradient\nof its 4', ha='left', va='center')
+        ax.plot([10.9, 10.9, 3.6], [np.sign(y) * 0.65, 1.9 * y, 1.9 * y], 'k--', linewidth=1.2)
+        arrow(ax, (3.6, 1.9 * y), (3.6, y + 0.95 * np.sign(y)), linestyle='--')
+    plus(ax, 8, 0)
+    arrow(ax, (8.3, 0), (9.8, 0))
+    ax.text(9, 0.2, 'sum', ha='center', va='bottom')
+    box(ax, 10.9, 0, 'one step', 2.2, 1.3)
+    for y, where in ((3.5, 'bottom'), (-3.5, 'top')):
+        ax.text(7.25, y, 'the same step', ha='center', va=where)
+    for y, text in ((3.65, 'batch of 8'), (0, 'cut')):
+        ax.text(0, y, text, ha='center', va='center')
+    ax.set(xlim=(-1.1, 12.1), ylim=(-4.2, 4.2))
+
+
 def draw_servers_and_ring(workers=4):
     """Draw, side by side, workers around a parameter server, and workers in a ring."""
     left, right = canvas(6.4, 3.6, columns=2)
@@ -412,6 +436,10 @@ def draw_servers_and_ring(workers=4):
         arrow(right, place + 0.3 * way, place + 0.7 * way)
         for ax in (left, right):
             box(ax, *place, f'worker {rank}', width=1.7)
+    for ax, x, y, text, align in ((left, -0.4, 1.4, 'push: whole\ngradient', 'right'),
+                                  (left, 0.4, 1.4, 'pull: sum', 'left'),
+                                  (right, 1.65, 1.8, f'1/{workers} of the\ngradient', 'left')):
+        ax.text(x, y, text, ha=align, va='center', fontsize=9)
     for ax, title in ((left, 'parameter server'), (right, 'ring all-reduce')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
 
@@ -539,17 +567,25 @@ def draw_streams(blocks):
     """Draw blocks side by side from top to bottom: a stream on the left, the branches beside it.
 
     blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
-    `behind` what stands on the stream after the last one. What begins with '*' is framed thickly.
+    `behind` what stands on the stream after the last one. Marks before a name: '*' a thick frame,
+    '<' a narrow box, for fewer channels, '~' only the place where something is missing.
     """
-    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 4.6))
     rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
                for branches, behind in blocks.values())
+    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.5 * rows + 0.3))
     for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
         y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
 
-        def layer(x, y, text, width, ax=ax):
-            box(ax, x, y, text.lstrip('*'), width=width, height=0.74, size=9)
-            ax.patches[-1].set_linewidth(2.6 if text[0] == '*' else 1)
+        def layer(x, y, marked, width, ax=ax):
+            text = marked.lstrip('*<~')
+            marks = marked[:-len(text)]
+            if '~' in marks:
+                box(ax, x, y, '', width=width, height=0.74, color='none', edgecolor='0.4',
+                    linestyle='--')
+                ax.text(x + width / 2 + 0.1, y, f'no {text}', va='center', fontsize=9, color='0.4')
+                return
+            box(ax, x, y, text, width=1.5 if '<' in marks else width, height=0.74, size=9)
+            ax.patches[-1].set_linewidth(2.6 if '*' in marks else 1)
 
         ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
         for layers, join in branches:

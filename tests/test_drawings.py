@@ -112,8 +112,17 @@ def test_four_steps_from_inception_to_a_separable_convolution():
 def test_servers_and_ring_have_all_workers_and_one_server():
     drawings.draw_servers_and_ring(5)
     left, right = plt.gcf().axes
-    assert texts(right) == [f'worker {rank}' for rank in range(5)]
-    assert sorted(texts(left)) == ['server', *texts(right)]
+    workers = [f'worker {rank}' for rank in range(5)]
+    assert texts(right) == [*workers, '1/5 of the\ngradient']
+    assert sorted(texts(left)) == ['pull: sum', 'push: whole\ngradient', 'server', *workers]
+
+
+def test_a_shared_batch_is_cut_in_two_and_its_gradients_are_added():
+    drawings.draw_shared_batch()
+    ax = plt.gca()
+    assert sum(type(patch) is Rectangle for patch in ax.patches) == 8
+    assert texts(ax).count('gradient\nof its 4') == 2 and texts(ax).count('+') == 1
+    assert sum(text.endswith('copy of the net') for text in texts(ax)) == 2
 
 
 def test_rounds_frame_what_has_changed():
@@ -126,12 +135,15 @@ def test_rounds_frame_what_has_changed():
 
 
 def test_streams_have_their_layers_and_how_they_join():
-    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
-                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
+    drawings.draw_streams({'one': ([(['a', '<*b'], '+')], ['ReLU']),
+                           'two': ([(['c'], '*concat'), (['d'], '+')], ['~ReLU'])})
     one, two = plt.gcf().axes
     assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
-    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
+    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+', 'no ReLU'])
     assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
+    a, b, _ = one.patches
+    assert b.get_width() < a.get_width()
+    assert [patch.get_linestyle() for patch in two.patches] == ['-', '-', '-', '--']
 
 
 def test_areas_of_convolutions_are_their_weights():
