@@ -502,7 +502,7 @@ def check_mirrored_batches(batches):
     assert orders[0] != orders[1], (
         'expected another order and other mirrored pictures in the second epoch, found the same')
     changed = int((pictures != kept).any(axis=(1, 2)).sum())
-    assert not changed, f'expected that the given pictures stay as they are, found {changed} changed'
+    assert not changed, f'expected the given pictures unchanged, found {changed} changed'
 
 
 T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306,
