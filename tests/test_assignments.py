@@ -332,6 +332,29 @@ def test_a_failure_names_what_was_expected_what_came_and_where_to_read(name, num
     assert not missing_in(text), text
 
 
+@pytest.mark.parametrize('changed, words', [
+    (lambda a: -a, 'only the signs are wrong'), (lambda a: 0 * a, 'all numbers found are 0'),
+    (lambda a: 3 * a, 'all are 3 times'), (lambda a: a - 2, 'all differ by the same -2'),
+    (lambda a: np.maximum(a, 0), '0 is found where a negative number'),
+    (lambda a: a * [[[[1]], [[1]], [[2]]]], '2 of 3 channels are right'),
+    (lambda a: a[::-1], 'correlation'), (lambda a: np.log(a - a), 'not all numbers found are fin'),
+    (lambda a: a[:, 1:], r'expected the shape \(2, 3, 4, 4\), found \(2, 2, 4, 4\)')])
+def test_a_comparison_says_in_what_two_arrays_are_alike(changed, words):
+    import grader
+    expected = grader.random(2, 3, 4, 4)
+    grader.assert_close(expected, expected, 'the output')
+    with np.errstate(all='ignore'), pytest.raises(AssertionError, match=words) as failed:
+        grader.assert_close(grader.nd.array(changed(expected.asnumpy())), expected, 'the output')
+    assert missing_in(str(failed.value)) == ['where to read']
+
+
+@pytest.mark.parametrize('name', NAMES[1:2] + NAMES[3:5])
+def test_a_comparison_notices_the_numbers_of_the_other_mode(name):
+    number = next(i for i, wrong in enumerate(WRONG[name])
+                  if wrong[0] == 'BN with running statistics only')
+    assert '(found are the numbers of prediction mode)' in failure(name, number)[1]
+
+
 @pytest.mark.parametrize('name, changed', [
     pytest.param(name, changed, id=f'{name[0]}, {what}')
     for name in NAMES for what, changed in {'ours': {}, **ALTERNATIVES[name]}.items()])
