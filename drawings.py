@@ -564,17 +564,25 @@ def draw_streams(blocks):
     """Draw blocks side by side from top to bottom: a stream on the left, the branches beside it.
 
     blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
-    `behind` what stands on the stream after the last one. What begins with '*' is framed thickly.
+    `behind` what stands on the stream after the last one. Marks before a name: '*' a thick frame,
+    '<' a narrow box, for fewer channels, '~' only the place where something is missing.
     """
-    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 4.6))
     rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
                for branches, behind in blocks.values())
+    _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.5 * rows + 0.3))
     for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
         y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
 
-        def layer(x, y, text, width, ax=ax):
-            box(ax, x, y, text.lstrip('*'), width=width, height=0.74, size=9)
-            ax.patches[-1].set_linewidth(2.6 if text[0] == '*' else 1)
+        def layer(x, y, marked, width, ax=ax):
+            text = marked.lstrip('*<~')
+            marks = marked[:-len(text)]
+            if '~' in marks:
+                box(ax, x, y, '', width=width, height=0.74, color='none', edgecolor='0.4',
+                    linestyle='--')
+                ax.text(x + width / 2 + 0.1, y, f'no {text}', va='center', fontsize=9, color='0.4')
+                return
+            box(ax, x, y, text, width=1.5 if '<' in marks else width, height=0.74, size=9)
+            ax.patches[-1].set_linewidth(2.6 if '*' in marks else 1)
 
         ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
         for layers, join in branches:
@@ -624,7 +632,7 @@ def draw_seen(ax, branch, shortcut, side, title=''):
     ax.axis('off')
 
 
-def draw_costs(costs, kinds, free):
+def draw_costs(costs, kinds, free=None):
     """Draw, side by side, time against multiply-adds, and the memory that training takes.
 
     costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
@@ -653,8 +661,9 @@ def draw_costs(costs, kinds, free):
                    fontsize=9)
     right.text(len(names) - 1, for_parameters[-1] + for_images[-1] / 2, 'outputs of layers',
                rotation=90, ha='center', va='center', color='white', fontsize=9)
-    right.axhline(free, color='black', linestyle=':', linewidth=1.2)
-    right.text(-0.4, free, f'your {free} GB', va='bottom')
+    if free:
+        right.axhline(free, color='black', linestyle=':', linewidth=1.2)
+        right.text(-0.4, free, f'your {free} GB', va='bottom')
     right.set(xlabel='layers', ylabel='counted, for 32 images (GB)')
     right.margins(y=0.08)
     right.grid(False)
@@ -688,18 +697,21 @@ def draw_receptive_field(ax):
 def draw_bn_places(places):
     """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
 
-    places: {title: those of 'stem', 'branch' and 'shortcut' that have BN}.
+    A way through the block that meets no BN is thick. places: {title: those of 'stem', 'branch'
+    and 'shortcut' that have BN}.
     """
     def norm(ax, x, y):
         ax.add_patch(Rectangle((x - 0.75, y - 0.28), 1.5, 0.56, facecolor='black', zorder=3))
         ax.text(x, y, 'BN', color='white', ha='center', va='center', fontsize=9, zorder=4)
 
-    line = {'color': SHORTCUT, 'linewidth': 2.2}
     for ax, (title, having) in zip(canvas(6.4, 4.2, columns=len(places)), places.items(),
                                    strict=True):
         arrow(ax, (0, 0.9), (0, -6.75))
-        ax.plot([0, 1.9, 1.9], [-1.95, -1.95, -7], **line)
-        arrow(ax, (1.9, -7), (0.25, -7), **line)
+        if 'branch' not in having:
+            ax.plot([0, 0], [-1.95, -6.6], color='black', linewidth=5, solid_capstyle='butt')
+        line = {'color': SHORTCUT, 'linewidth': 2.2 if 'shortcut' in having else 5}
+        ax.plot([0, 1.9, 1.9, 0.8], [-1.95, -1.95, -7, -7], **line)
+        arrow(ax, (0.9, -7), (0.25, -7), color=SHORTCUT, linewidth=2.2)
         plus(ax, 0, -7)
         arrow(ax, (0, -7.25), (0, -8))
         for x, y, text in ((0, 0, '7×7 conv'), (0, -3, '3×3 conv'), (0, -5, '3×3 conv'),

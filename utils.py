@@ -249,7 +249,8 @@ def train(train_data, test_data, net, loss, trainer, ctx, num_epochs, live=False
     ctx: the device that `net` was initialised on, or a list of devices, which share each batch.
         Each then has running statistics of its own part; after an epoch all get the first's.
     live: also draw the curves in a notebook, ten times an epoch (train_data then needs a len);
-        {label: accuracy} instead of True adds horizontal lines to compare with.
+        {label: accuracy} instead of True adds horizontal lines to compare with, and
+        {label: (None, loss)} one beside the loss.
     history: that of an interrupted training, to go on with the epoch behind its last row.
     after_epoch: called with the history after each epoch, for example to save the net.
     evaluate: a function of (test_data, net, ctx) that gives test_acc.
@@ -445,8 +446,13 @@ class _LiveCurves:
         if self.tests:
             self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
                             clip_on=False, color='#0072b2', label='all test images')
-        for label, accuracy in self.levels.items():
-            self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+        for label, level in self.levels.items():
+            accuracy, loss = level if isinstance(level, tuple) else (level, None)
+            if accuracy is not None:
+                self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+            if loss is not None:
+                self.left.axhline(loss, color='0.45', linestyle='--')
+                self.left.text(self.num_epochs, loss, label, ha='right', va='bottom', color='0.45')
         self.right.legend(loc='lower right')
         if self.handle:  # outside IPython there is nothing to update
             self.handle.update(self.fig)

@@ -135,12 +135,15 @@ def test_rounds_frame_what_has_changed():
 
 
 def test_streams_have_their_layers_and_how_they_join():
-    drawings.draw_streams({'one': ([(['a', '*b'], '+')], ['ReLU']),
-                           'two': ([(['c'], '*concat'), (['d'], '+')], [])})
+    drawings.draw_streams({'one': ([(['a', '<*b'], '+')], ['ReLU']),
+                           'two': ([(['c'], '*concat'), (['d'], '+')], ['~ReLU'])})
     one, two = plt.gcf().axes
     assert sorted(texts(one)) == sorted(['$x$', 'a', 'b', '+', 'ReLU'])
-    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+'])
+    assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+', 'no ReLU'])
     assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
+    a, b, _ = one.patches
+    assert b.get_width() < a.get_width()
+    assert [patch.get_linestyle() in ('--', 'dashed') for patch in two.patches] == [0, 0, 0, 1]
 
 
 def test_areas_of_convolutions_are_their_weights():
@@ -208,6 +211,9 @@ def test_bn_stands_where_it_is_asked_for():
     drawings.draw_bn_places(places)
     assert [texts(ax).count('BN') for ax in plt.gcf().axes] == [0, 2, 3]
     assert [ax.get_title() for ax in plt.gcf().axes] == list(places)
+    # The ways that meet no BN are thick: both, the shortcut, neither.
+    assert [sum(line.get_linewidth() == 5 for line in ax.lines)
+            for ax in plt.gcf().axes] == [2, 1, 0]
 
 
 def test_block_shows_the_direct_path():

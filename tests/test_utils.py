@@ -804,7 +804,8 @@ def test_live_curves_show_the_history(monkeypatch):
 
     handle = Handle()
     monkeypatch.setattr('IPython.display.display', lambda fig, display_id: handle)
-    history = fit(toy_net(), toy_data(120), num_epochs=2, live={'rival': 0.25})
+    history = fit(toy_net(), toy_data(120), num_epochs=2,
+                  live={'rival': 0.25, 'guessing': (None, 1.5)})
 
     loss, accuracy = handle.fig.axes
     assert (loss.get_xlabel(), loss.get_ylabel()) == ('epochs', 'training loss')
@@ -817,6 +818,7 @@ def test_live_curves_show_the_history(monkeypatch):
     assert list(tests.get_xdata()) == [1, 2]
     assert list(tests.get_ydata()) == [row['test_acc'] for row in history]
     assert rival.get_label() == 'rival' and set(rival.get_ydata()) == {0.25}
+    assert set(loss.lines[1].get_ydata()) == {1.5} and loss.texts[0].get_text() == 'guessing'
     assert set(range(1, 21)) <= set(handle.updates)
     assert plt.get_fignums() == []
 
