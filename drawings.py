@@ -15,7 +15,8 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 # Plain and residual nets look the same throughout the series, in greyscale too (utils.PLAIN,
 # utils.RESIDUAL).
 SHORTCUT = '#0072b2'
-WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention'  # a box with one of these names has some
+# A box with one of these in its name has some.
+WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention', 'Inception'
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
@@ -329,34 +330,36 @@ def draw_channels(blocks):
     ax.axis('off')
 
 
-def draw_module(ax, branches, behind=()):
-    """Draw an Inception module on `ax` from top to bottom: branches of boxes, then `behind`.
+def draw_module(ax, branches, channels):
+    """Draw an Inception module on `ax` from top to bottom: boxes, then the outputs side by side.
 
-    branches: for each the names of its one or two layers. behind: what follows the concatenation;
-    at a '+' a shortcut from x arrives. Convolutions have the colours of KINDS.
+    branches: for each the names of its one or two layers, such as '64, 1×1 conv'; one without a
+    number keeps the channels that it gets. channels: of the input. Numbers on the lines, and the
+    widths of the outputs, are channels. Convolutions have the colours of KINDS.
     """
-    def shade(text):
-        return 'conv' in text and KINDS['1×1' if '1×1' in text else 'ordinary 3×3']
-
-    ax.text(0, 0.5, '$x$', ha='center', va='center', fontsize=13)
+    ax.text(0, 0.5, f'$x$: {channels}', ha='center', va='center', fontsize=12)
+    ends = []  # of each branch: where it stands, how many channels leave it
     for x, branch in zip(np.linspace(-4.2, 4.2, len(branches)), branches, strict=True):
-        ax.plot([0, x, x, 0], [0.2, -0.6, -3.2, -3.9], color='black', linewidth=1.2)
+        ax.plot([0, x, x], [0.2, -0.6, -3.2], color='black', linewidth=1.2)
+        passed = channels
         for y, text in zip((-1.9,) if len(branch) == 1 else (-1.3, -2.5), branch, strict=True):
-            box(ax, x, y, text, width=2.6, size=9, color=shade(text))
-    box(ax, 0, -3.9, 'concat')
-    y = -3.9
-    for text in behind:
-        arrow(ax, (0, y - 0.31), (0, y - 0.82))
-        y -= 1.1
-        if text == '+':
-            line = {'color': SHORTCUT, 'linewidth': 2.2}
-            ax.plot([0.3, 5.9, 5.9], [0.5, 0.5, y], **line)
-            arrow(ax, (5.9, y), (0.3, y), **line)
-            plus(ax, 0, y)
-        else:
-            box(ax, 0, y, text, width=2.8, color=shade(text))
-    arrow(ax, (0, y - 0.31), (0, y - 0.9))
-    ax.set(xlim=(-5.8, 6.1), ylim=(y - 1, 0.9))
+            number, _, name = text.rpartition(', ')
+            passed = int(number or passed)
+            color = 'conv' in name and KINDS['1×1' if '1×1' in name else 'ordinary 3×3']
+            box(ax, x, y, name, width=2.6, size=10, color=color)
+            if len(branch) == 2 and y == -1.3:
+                ax.text(x + 0.12, -1.9, passed, va='center', fontsize=10)
+        ends.append((x, passed))
+    total, left = sum(passed for _, passed in ends), -5.5
+    for x, passed in ends:
+        width = 11 * passed / total
+        arrow(ax, (x, -3.2), (left + width / 2, -4.05))
+        ax.add_patch(Rectangle((left, -4.7), width, 0.6, facecolor='white', edgecolor='black',
+                               linewidth=1, zorder=3))
+        ax.text(left + width / 2, -4.4, passed, ha='center', va='center', fontsize=10, zorder=4)
+        left += width
+    ax.text(0, -5.15, f'concatenated: {total}', ha='center', va='center', fontsize=12)
+    ax.set(xlim=(-5.7, 5.7), ylim=(-5.5, 0.9))
 
 
 def draw_xception_steps():

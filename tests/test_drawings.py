@@ -94,12 +94,12 @@ def test_depths_have_as_many_boxes_as_blocks(stages):
     assert ('stage 3' in texts(ax)) == bool(stages)
 
 
-@pytest.mark.parametrize('behind, shortcuts', [((), 0), (('c', '+', 'ReLU'), 1)])
-def test_module_has_its_branches_and_what_follows(behind, shortcuts):
-    ax, = drawings.canvas(6, 5)
-    drawings.draw_module(ax, (('a',), ('b', 'd')), behind)
-    assert texts(ax) == ['$x$', 'a', 'b', 'd', 'concat', *behind]
-    assert sum(line.get_color() == drawings.SHORTCUT for line in ax.lines) == shortcuts
+def test_module_counts_the_channels_of_its_branches():
+    ax, = drawings.canvas(6, 4)
+    drawings.draw_module(ax, (('2, a',), ('pool', '3, b')), channels=4)
+    assert texts(ax) == ['$x$: 4', 'a', 'pool', '4', 'b', '2', '3', 'concatenated: 5']
+    *boxes, two, three = ax.patches
+    assert len(boxes) == 3 and three.get_width() == pytest.approx(1.5 * two.get_width())
 
 
 def test_four_steps_from_inception_to_a_separable_convolution():

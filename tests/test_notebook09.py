@@ -112,3 +112,13 @@ def test_by_chance(cells, lost, won, probability):
     cell, = (cell for cell in cells if cell.startswith('def by_chance'))
     exec('import math\n' + cell, names)
     assert names['by_chance'](lost, won) == pytest.approx(probability)
+
+
+def test_excerpt_of_the_split_is_its_code():
+    """Section 2 shows how the side of a picture is chosen, in lines of scripts/splits.py."""
+    nb = nbformat.read(ROOT / 'notebooks/09_your_own_images.ipynb', as_version=4)
+    excerpt, = (cell.source.split('```python\n')[1].split('```')[0] for cell in nb.cells
+                if 'How [`splits.py`](../scripts/splits.py) chooses' in cell.source)
+    code = {line.strip() for line in (ROOT / 'scripts/splits.py').read_text().splitlines()}
+    lines = [line.strip() for line in excerpt.splitlines() if not line.startswith('#')]
+    assert len(lines) > 3 and set(lines) <= code
