@@ -728,13 +728,16 @@ def draw_bn_places(places):
         ax.set_title(title, fontsize=10)
 
 
-def draw_graph(operations):
+def draw_graph(operations, shapes=None):
     """Draw operations as the file of a net lists them, the longest path on the left.
 
     operations: [(title, its inputs, its outputs)], names of arrays, in an order in which they can
     be computed. An arrow leads to each operation from those whose output it takes; its first input
-    comes from the top if no operation makes it. Other inputs, such as weights, are not drawn.
+    comes from the top if no operation makes it. Other inputs, such as weights, are not drawn. What
+    is beside the longest path is blue: the shortcut.
+    shapes: {name of an array: text}, written beside the arrow that the array takes.
     """
+    shapes = shapes or {}
     made = {name: i for i, (_, _, outputs) in enumerate(operations) for name in outputs}
     before = [[made[name] for name in inputs if name in made] for _, inputs, _ in operations]
     rows = []
@@ -743,19 +746,104 @@ def draw_graph(operations):
     main = {len(operations) - 1}
     while sources := before[min(main)]:
         main.add(max(sources, key=rows.__getitem__))
-    ax, = canvas(6.4, 0.62 * max(rows) + 0.8)
+    ax, = canvas(6.4, 0.62 * max(rows) + 1)
     places = [(0 if i in main else 3.6, -row) for i, row in enumerate(rows)]
-    ax.text(0, -0.1, 'input', ha='center', va='center', fontsize=11)
-    for (title, _, _), (x, y), sources in zip(operations, places, before, strict=True):
+    side = {'color': SHORTCUT, 'linewidth': 2.2}
+    ax.text(0, 0, 'input', ha='center', va='center', fontsize=11)
+
+    def beside(x, y, name):
+        if name in shapes:
+            ax.text(x + 0.12, y, shapes[name], va='center', fontsize=9)
+
+    for (title, inputs, outputs), (x, y), sources in zip(operations, places, before, strict=True):
+        style = side if x else {}
         box(ax, x, y, title, width=3.2)
-        for start_x, start_y in [places[i] for i in sources] or [(0, 0)]:
+        beside(x, y - 0.5, outputs[0])
+        for start_x, start_y in [places[i] for i in sources] or [(0, 0.1)]:
             start = start_y - 0.31
             if start_x == x:
-                arrow(ax, (x, start), (x, y + 0.31))
+                arrow(ax, (x, start), (x, y + 0.31), **style)
             elif sources:  # from the side path, level with where it ends
-                ax.plot([start_x, start_x], [start, y], color='black', linewidth=1.2)
-                arrow(ax, (start_x, y), (x + 1.6, y))
+                ax.plot([start_x, start_x], [start, y], **side)
+                arrow(ax, (start_x, y), (x + 1.6, y), **side)
+                ax.text(start_x - 0.12, (start + y) / 2, 'shortcut', ha='right', va='center',
+                        fontsize=11, color=SHORTCUT)
             else:
-                ax.plot([0, x], [-0.4, -0.4], color='black', linewidth=1.2)
-                arrow(ax, (x, -0.4), (x, y + 0.31))
-    ax.set(xlim=(-2.4, 6), ylim=(-max(rows) - 0.7, 0.3))
+                ax.plot([0, x], [-0.4, -0.4], **side)
+                arrow(ax, (x, -0.4), (x, y + 0.31), **side)
+        if not sources and not x:
+            beside(x, -0.23, inputs[0])
+    ax.plot([0, 0], [-max(rows) - 0.31, -max(rows) - 0.62], color='black', linewidth=1.2)
+    ax.set(xlim=(-2.4, 6), ylim=(-max(rows) - 0.9, 0.3))
+
+
+def draw_mistakes(right, sure, moved, always, refused):
+    """Draw what mistakes do to a net: on the left what is right and how sure it is, on the right
+    how far its probabilities moved. The first row is the net as it is; below it stand the mistakes
+    that accuracy does not see, then those that it sees.
+
+    right, sure, moved: {name: number}, in one order, the net as it is first.
+    always: the share that is right by saying always the same. refused: from where on a change is.
+    """
+    first, *others = right
+    order = [first, *sorted(others, key=lambda name: -right[name])]
+    seen = [right[name] < right[first] - 0.05 for name in order]
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.2), width_ratios=(3, 2), sharey=True)
+    for y, name in enumerate(order):
+        left.barh(y, right[name], color='0.8', edgecolor='black')
+        left.text(0.02, y, f'{right[name]:.2f} right' if y == 0 else f'{right[name]:.2f}',
+                  va='center')
+        left.plot(sure[name], y, 'o', color='black')
+        other.plot(moved[name], y, 'o', color='black')
+        number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
+        aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
+        other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
+                       va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
+    left.text(1.04, 0, 'sure, on\naverage', fontsize=9, va='center')
+    border = sum(not row for row in seen) - 0.5
+    for ax in (left, other):
+        ax.axhline(border, color='0.5', linewidth=1)
+    for y, text in ((border / 2 + 0.5, 'not seen by\naccuracy'),
+                    ((border + len(order) - 0.5) / 2, 'seen by\naccuracy')):
+        left.text(1.2, y, text, fontsize=9, va='center', ha='center', rotation=270)
+    foot = len(order) - 0.35
+    left.axvline(always, color='black', linestyle=':')
+    left.text(always + 0.02, foot, 'always the same', fontsize=9, va='center')
+    other.axvline(refused, color='black', linestyle='--', linewidth=1)
+    other.text(1.5 * refused, foot, 'export.py refuses', fontsize=9, va='center')
+    left.set(yticks=range(len(order)), yticklabels=order, xlim=(0, 1.32), xticks=(0, 0.5, 1),
+             ylim=(len(order), -0.6), xlabel='share of the pictures')
+    other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
+              xlabel='moved: largest change\nof a probability')
+
+
+def draw_first_difference(spoilt, everywhere, stages, level):
+    """Draw how far each operation's output is from another file's, from the first to the last.
+
+    spoilt, everywhere: (name, a number for each operation), of a file in which one operation is
+    spoilt, which an arrow shows, and of one with a mistake that sits everywhere; nothing is drawn
+    where there is nearly no difference. stages: {name: its last operation, counted from 1}.
+    level: from where on a difference counts.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 3.6))
+    begin = 0.5
+    for i, (name, last) in enumerate(stages.items()):
+        if i % 2:
+            ax.axvspan(begin, last + 0.5, color='0.92', zorder=0)
+        ax.text((begin + last + 0.5) / 2, 5, name, ha='center', fontsize=9)
+        begin = last + 0.5
+    for (_, values), style in ((spoilt, 'o-'), (everywhere, 's--')):
+        ax.plot(np.arange(1, len(values) + 1), np.where(values > 1e-6, values, np.nan), style,
+                color='black', markersize=3, linewidth=1)
+    first = np.flatnonzero(spoilt[1] > level)[0]
+    ax.annotate(f'{spoilt[0]}: first\nat operation {first + 1}', (first + 1, spoilt[1][first]),
+                (first - 22, 0.12), arrowprops={**ARROW, 'shrinkB': 4}, va='center')
+    gap = first + np.flatnonzero(spoilt[1][first:] < 1e-6)
+    if len(gap):
+        ax.text(gap.mean() + 1, 0.12, 'shortcut,\nstill whole', ha='center', va='center',
+                fontsize=9)
+    ax.text(20, 3e-3, everywhere[0])
+    ax.axhline(level, color='black', linestyle=':', linewidth=1)
+    ax.set(yscale='log', ylim=(3e-5, 3), xlim=(0.5, begin), xlabel='operation, in order',
+           ylabel='difference, as a share\nof the largest output')
+    ax.grid(False)

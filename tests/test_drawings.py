@@ -251,3 +251,37 @@ def test_graph_has_every_operation_and_the_shortcut_beside_them():
     assert sorted(text.get_position() for text in ax.texts if text.get_text() == 'Conv') == [
         (0, -1), (3.6, -1)]
     assert len(ax.texts) - len(places) == 1 + 5  # the second Conv; five arrows
+    assert places['shortcut'][0] > 2
+
+
+def test_graph_writes_shapes_beside_arrows():
+    drawings.draw_graph([('Conv', ['x', 'w'], ['a']), ('Relu', ['a'], ['b'])],
+                        {'x': '3 × 8 × 8', 'a': '5 × 4 × 4'})
+    places = {text.get_text(): text.get_position() for text in plt.gca().texts}
+    assert places['3 × 8 × 8'][1] > -1 > places['5 × 4 × 4'][1] > -2
+
+
+def test_mistakes_stand_in_the_order_of_what_accuracy_sees():
+    right = {'as it is': 0.9, 'bad': 0.5, 'sly': 0.89, 'worse': 0.3}
+    drawings.draw_mistakes(right, dict.fromkeys(right, 0.9),
+                           {'as it is': 7e-7, 'bad': 1, 'sly': 2e-3, 'worse': 1}, 0.4, 1e-4)
+    left, other = plt.gcf().axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ['as it is', 'sly', 'bad',
+                                                                      'worse']
+    border, = {line.get_ydata()[0] for ax in (left, other) for line in ax.lines
+               if len(set(line.get_ydata())) == 1 and len(line.get_ydata()) == 2}
+    assert border == 1.5
+    assert {'0.0000007', '0.002', '1'} <= {text.get_text() for text in other.texts}
+
+
+def test_an_arrow_shows_the_first_difference():
+    spoilt, everywhere = np.zeros(10), np.full(10, 2e-3)
+    spoilt[[4, 5, 8, 9]] = 0.5
+    drawings.draw_first_difference(('flipped', spoilt), ('epsilon', everywhere),
+                                   {'stem': 3, 'stage 1': 10}, 1e-4)
+    ax = plt.gca()
+    words = [text.get_text() for text in ax.texts]
+    assert 'flipped: first\nat operation 5' in words and 'shortcut,\nstill whole' in words
+    assert [text.get_position()[0] for text in ax.texts if text.get_text() in ('stem', 'stage 1')
+            ] == [2, 7]
+    assert np.isnan(ax.lines[0].get_ydata()).sum() == 6
