@@ -184,21 +184,21 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, names):
+def draw_net(ax, parts, top=''):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
-    'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
-    2015, figure 3. names: {shortcut: text beside the first of its kind}.
+    'identity', a projection's text in a box of its own, or None for what passes them by.
+    top: what goes in. Below the first shortcut of each kind stands its name.
     """
-    y, above, unnamed = 0., None, dict(names)
+    y, above, unnamed = 0., 0.55, {True: 'identity', False: 'projection'}
+    ax.text(0, 0.62, top, ha='center', va='bottom', fontsize=9)
     for index, (name, note, blocks) in enumerate(parts):
-        top = y + 0.55
+        start_of_part = y + 0.55
         for layers, shortcut in blocks:
             start = y + 0.5
             for text in layers:
-                if above is not None:
-                    arrow(ax, (0, above), (0, y + 0.3))
+                arrow(ax, (0, above), (0, y + 0.3))
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
                 above = y - 0.3
                 y -= 1
@@ -206,18 +206,22 @@ def draw_net(ax, parts, names):
                 y -= 0.67
                 join = y + 0.95
                 arrow(ax, (0, above), (0, join + 0.15))
-                line = {'color': SHORTCUT, 'linewidth': 2,
-                        'linestyle': ':' if shortcut == 'projection' else '-'}
-                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line)
+                same = shortcut == 'identity'
+                right = 1.6 if same else 2.5
+                ax.plot([0, right, right, 0.3], [start, start, join, join], color=SHORTCUT,
+                        linewidth=2)
                 arrow(ax, (0.45, join), (0.14, join), color=SHORTCUT, linewidth=2)
-                ax.text(1.75, (start + join) / 2, unnamed.pop(shortcut, ''), color=SHORTCUT,
-                        va='center', fontsize=10)
+                ax.text(*(1.75, (start + join) / 2) if same else (2.62, join + 0.32),
+                        unnamed.pop(same, ''), color=SHORTCUT, va='center', fontsize=10)
+                if not same:
+                    box(ax, right, (start + join) / 2, shortcut, width=1.75, height=0.95, size=9)
                 plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
-        ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
-        ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
+        ax.axhspan(y + 0.55, start_of_part, color='#fff3d6' if index % 2 else 'white', zorder=0,
+                   linewidth=0)
+        ax.text(-1.6, (start_of_part + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
                 ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 0.7), xlim=(-4.8, 3.7))
+    ax.set(ylim=(y + 0.4, 1.05), xlim=(-4.8, 4.6))
 
 
 def animate_backward(curves, alt):
@@ -557,6 +561,9 @@ def draw_work_and_weights(convolutions):
                         (-1.13, f'{weights / 1e6:.2f}')):
             ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
         left = 2 * middle - left + 0.1
+    for x, y, text in ((2.1, 1.1, 'From stage to stage: side / 2,\nchannels × 2. The area stays.'),
+                       (0, -2.1, 'Weights × 4.')):
+        ax.text(x, y, text, fontsize=11, linespacing=1.4)
     for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
                     (-0.64, 'channels'), (-1.13, 'million weights')):
         ax.text(-0.05, y, text, ha='right')
@@ -695,6 +702,52 @@ def draw_receptive_field(ax):
                         color='black', linewidth=0.8)
     ax.set(xlim=(-3, 19.5), ylim=(-1.8, 5.9), aspect='equal')
     ax.axis('off')
+
+
+def draw_fields(ax, picture, fields, middle):
+    """Draw on `ax` squares around pixel [middle, middle] of a square picture: receptive fields.
+
+    fields: {name: side of the square}; one that leaves the picture is dashed.
+    """
+    size = len(picture)
+    ax.imshow(picture, cmap='Greys', vmin=0, vmax=2.5)
+    ax.add_patch(Rectangle((-0.5, -0.5), size, size, fill=False, edgecolor='0.6'))
+    for name, field in fields.items():
+        first, last = middle - field // 2, middle + field // 2
+        inside = first >= 0 and last < size
+        ax.add_patch(Rectangle((first - 0.5, first - 0.5), field, field, fill=False, linewidth=1.8,
+                               edgecolor='black', linestyle='-' if inside else '--'))
+        place = {'x': 0, 'ha': 'left'} if middle < size / 4 else {'x': middle, 'ha': 'center'}
+        ax.text(y=last + 0.015 * size, s=f'{name}: {field}', va='top', fontsize=9, **place)
+    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.1 * size, -0.06 * size))
+    ax.axis('off')
+
+
+def draw_bills(bills):
+    """Draw bars of 100 % for {what is counted: {part: number}}; lines join the same part.
+
+    Parts too narrow for their names are named above the first bar, the others within.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 3.3))
+    shades, ends = ('0.75', '0.95', '0.85', '0.75', '0.62', 'black'), []
+    for row, bill in enumerate(bills.values()):
+        shares = 100 * np.array(list(bill.values())) / sum(bill.values())
+        ends.append(np.cumsum(shares))
+        outside = iter(((0.5, 'left'), (13, 'left'), (25, 'left'), (100, 'right')))
+        for name, share, end, shade in zip(bill, shares, ends[row], shades, strict=True):
+            ax.barh(row, -share, 0.5, end, color=shade, edgecolor='black')
+            if share > 5:
+                ax.text(end - share / 2, row, f'{name}\n{share:.0f} %', ha='center', va='center',
+                        fontsize=9)
+            elif row == 0:
+                place, side = next(outside)
+                ax.annotate(f'{name}\n{share:.1g} %', (end - share / 2, -0.26), (place, -0.5),
+                            ha=side, va='bottom', fontsize=9, arrowprops={
+                                **ARROW, 'relpos': (float(side == 'right'), 0)})
+    for above, below in zip(*ends, strict=True):  # from bar to bar
+        ax.plot([above, below], [0.25, 0.75], color='0.5', linewidth=0.8)
+    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent')
+    ax.set_yticks(range(len(bills)), labels=bills)
 
 
 def draw_bn_places(places):

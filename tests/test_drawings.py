@@ -43,16 +43,15 @@ def test_net_has_every_layer_and_every_shortcut():
     ax, = drawings.canvas(6, 6)
     drawings.draw_net(ax, [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
                            ('stage 1', 'none', [(['a', 'b'], 'identity'),
-                                                (['c', 'd'], 'projection'),
+                                                (['c', 'd'], '1×1 conv'),
                                                 (['e', 'f'], 'identity')]),
-                           ('head', '', [(['g', 'h'], None)])],
-                      {'identity': 'as it is', 'projection': 'halved'})
+                           ('head', '', [(['g', 'h'], None)])], top='image')
     assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef+gh'
     boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
-    assert len(boxes) == 10 and boxes[0].get_facecolor() != boxes[1].get_facecolor()
+    assert len(boxes) == 11 and boxes[0].get_facecolor() != boxes[1].get_facecolor()
     assert '9 parameters' in ' '.join(texts(ax))
-    assert (len(lines(ax, '-')), len(lines(ax, ':'))) == (2, 1)
-    assert texts(ax).count('as it is') == texts(ax).count('halved') == 1
+    assert len(lines(ax, '-')) == 3 and '1×1 conv' in texts(ax)
+    assert all(texts(ax).count(name) == 1 for name in ('image', 'identity', 'projection'))
 
 
 def test_paths_are_eight():
@@ -195,6 +194,24 @@ def test_a_number_behind_two_windows_sees_eleven_pixels():
     assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
     ends = {round(line.get_xdata()[1], 2) for line in ax.lines}
     assert ends >= {-0.45, 10.45}  # the outermost pixels
+
+
+def test_fields_are_squares_around_one_pixel_and_dashed_where_they_leave_the_picture():
+    _, ax = plt.subplots()
+    drawings.draw_fields(ax, np.zeros((96, 96)), {'stem': 11, 'stage 2': 99}, 45)
+    small, large = ax.patches[1:]  # behind the picture's frame
+    assert small.get_bbox().get_points().tolist() == [[39.5, 39.5], [50.5, 50.5]]
+    assert large.get_bbox().get_points().tolist() == [[-4.5, -4.5], [94.5, 94.5]]
+    assert [square.get_linestyle() for square in (small, large)] == ['-', '--']
+    assert texts(ax) == ['stem: 11', 'stage 2: 99']
+
+
+def test_every_part_of_a_bill_has_its_name_once_a_bar():
+    names = ('stem', 'stage 1', 'stage 2', 'stage 3', 'stage 4', 'head')
+    drawings.draw_bills({'above': dict(zip(names, (0.1, 1, 5, 19, 75, 0.1), strict=True)),
+                         'below': dict(zip(names, (6, 23, 21, 25, 25, 0.1), strict=True))})
+    written = [text.split('\n')[0] for text in texts(plt.gca())]
+    assert [written.count(name) for name in names] == [2, 2, 2, 2, 2, 1]
 
 
 def test_areas_are_multiply_adds_and_weights():
