@@ -402,27 +402,30 @@ def draw_xception_steps():
 
 
 def draw_shared_batch():
-    """Draw a batch of eight images that two devices share, up to the step that both take."""
-    ax, = canvas(6.4, 3.7)
-    for device, (y, shade) in enumerate(((1.8, '0.75'), (-1.8, '0.45'))):
+    """Draw a batch of eight images that two devices share, and the step that each of them takes."""
+    ax, = canvas(6.4, 3.9)
+    for device, (side, shade) in enumerate(((1, '0.75'), (-1, '0.45'))):
+        y = 2.2 * side
         for image in range(4):
             ax.add_patch(Rectangle((-0.35, y + 0.8 * image - 1.55), 0.7, 0.7, facecolor=shade,
                                    edgecolor='black', linewidth=1))
-        box(ax, 3.6, y, f'device {device}:\ncopy of the net', 3.7, 1.9, color='0.88')
-        arrow(ax, (0.5, y), (1.75, y))
-        arrow(ax, (5.45, y), (7.73, 0.15 * y))
-        ax.text(6.75, y, 'gradient\nof its 4', ha='left', va='center')
-        ax.plot([10.9, 10.9, 3.6], [np.sign(y) * 0.65, 1.9 * y, 1.9 * y], 'k--', linewidth=1.2)
-        arrow(ax, (3.6, 1.9 * y), (3.6, y + 0.95 * np.sign(y)), linestyle='--')
-    plus(ax, 8, 0)
-    arrow(ax, (8.3, 0), (9.8, 0))
-    ax.text(9, 0.2, 'sum', ha='center', va='bottom')
-    box(ax, 10.9, 0, 'one step', 2.2, 1.3)
-    for y, where in ((3.5, 'bottom'), (-3.5, 'top')):
-        ax.text(7.25, y, 'the same step', ha='center', va=where)
-    for y, text in ((3.65, 'batch of 8'), (0, 'cut')):
+        ax.add_patch(FancyBboxPatch((1.4, y - 1.6), 10.5, 3.2, zorder=1, facecolor='0.92',
+                                    boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black'))
+        box(ax, 3.2, y, 'copy of\nthe net', 2.6, 1.4)
+        box(ax, 10.4, y, 'step', 2, 1.4)
+        arrow(ax, (0.5, y), (1.85, y))
+        arrow(ax, (4.55, y - 0.3 * side), (6.4, 0.35 * side))
+        arrow(ax, (6.9, 0.35 * side), (9.35, y - 0.3 * side))
+        arrow(ax, (9.35, y + 0.3 * side), (4.55, y + 0.3 * side), linestyle='--')
+        for x, height, text, align in ((1.6, 1.15, f'device {device}', 'left'),
+                                       (6.95, 0.65, 'the same new weights', 'center'),
+                                       (5, -1.1, 'gradient of its 4', 'right'),
+                                       (8.6, -1.1, 'sum', 'left')):
+            ax.text(x, y + height * side, text, ha=align, va='center')
+    plus(ax, 6.65, 0)
+    for y, text in ((4.15, 'batch of 8'), (0, 'cut')):
         ax.text(0, y, text, ha='center', va='center')
-    ax.set(xlim=(-1.1, 12.1), ylim=(-4.2, 4.2))
+    ax.set(xlim=(-1.1, 12.1), ylim=(-4.4, 4.4))
 
 
 def draw_servers_and_ring(workers=4):
