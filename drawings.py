@@ -578,23 +578,23 @@ def draw_streams(blocks):
 
     blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
     `behind` what stands on the stream after the last one. Marks before a name: '*' a thick frame,
-    '<' a narrow box, for fewer channels, '~' only the place where something is missing.
+    '<' a narrow box, for fewer channels, '~' something that is missing there. Behind a 'concat'
+    the stream is thicker.
     """
     rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
                for branches, behind in blocks.values())
     _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.5 * rows + 0.3))
     for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
-        y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
+        y, top, line = 0., 0.1, {'color': SHORTCUT, 'linewidth': 2.6}
 
         def layer(x, y, marked, width, ax=ax):
             text = marked.lstrip('*<~')
             marks = marked[:-len(text)]
             if '~' in marks:
-                box(ax, x, y, '', width=width, height=0.74, color='none', edgecolor='0.4',
-                    linestyle='--')
-                ax.text(x + width / 2 + 0.1, y, f'no {text}', va='center', fontsize=9, color='0.4')
+                ax.text(x + 0.15, y, f'no {text}', va='center', fontsize=9, color='0.4')
                 return
-            box(ax, x, y, text, width=1.5 if '<' in marks else width, height=0.74, size=9)
+            box(ax, x, y, text, width=1.65 if '<' in marks else width, size=9,
+                height=0.86 if '\n' in text else 0.74)
             ax.patches[-1].set_linewidth(2.6 if '*' in marks else 1)
 
         ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
@@ -603,9 +603,10 @@ def draw_streams(blocks):
             above = y - 0.2
             for text in layers:
                 y -= 1
-                arrow(ax, (1.55, above), (1.55, y + 0.37))
-                layer(1.55, y, text, 2.1)
-                above = y - 0.37
+                half = 0.43 if '\n' in text else 0.37
+                arrow(ax, (1.55, above), (1.55, y + half))
+                layer(1.55, y, text, 2.2)
+                above = y - half
             y -= 0.8
             ax.plot([1.55, 1.55], [above, y], color='black', linewidth=1.2)
             if join == '+':
@@ -614,13 +615,60 @@ def draw_streams(blocks):
             else:
                 arrow(ax, (1.55, y), (0.9, y))
                 layer(0.25, y, join, 1.3)
+                ax.plot([0, 0], [top, y], zorder=1, **line)
+                top, line['linewidth'] = y, 5.5  # from here on there are more channels
             y -= 0.9 if behind else 0.4
         for text in behind:
             layer(0, y, text, 1.)
             y -= 0.9
-        ax.plot([0, 0], [0.1, y], zorder=1, **line)
+        ax.plot([0, 0], [top, y], zorder=1, **line)
         arrow(ax, (0, y), (0, y - 0.35), **line)
         ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
+        ax.set_title(title, fontsize=10)
+        ax.axis('off')
+
+
+def draw_attention(a, q, k, v):
+    """Draw three pixels or more and what each receives: by a convolution, and by attention.
+
+    a: the weights (receiving pixel, handing pixel), as thick as the lines of attention. q, k, v: a
+    row a pixel, v of one number. On the left are the three fixed weights of a convolution, to
+    neighbours only: the same letter, and the same line, from pixel to pixel.
+    """
+    _, axes = plt.subplots(1, 2, figsize=(6.4, 0.95 * len(v) + 0.75), width_ratios=(5, 8))
+
+    def line(ax, sender, receiver, text, width):
+        start, end = np.array((0.45, -sender)), np.array((2.55, -receiver))
+        ax.plot(*zip(start, end, strict=True), color='black', linewidth=width, zorder=1,
+                solid_capstyle='butt')
+        x, y = start + 0.74 * (end - start)
+        ax.text(x, y, text, ha='center', va='center', fontsize=9, zorder=4,
+                bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.8})
+
+    def pixel(ax, x, y, text, color='white'):
+        ax.add_patch(Rectangle((x - 0.45, y - 0.27), 0.9, 0.54, facecolor=color, zorder=3,
+                               edgecolor='black', linewidth=1))
+        ax.text(x, y, text, ha='center', va='center', fontsize=11, zorder=4)
+
+    fixed, by_image = axes
+    for i, (row, query, received) in enumerate(zip(a, q, a @ v, strict=True)):
+        for ax, text in ((fixed, ''), (by_image, f'{received[0]:.1f}')):
+            pixel(ax, 0, -i, f'{v[i][0]:g}', '0.88')
+            pixel(ax, 3, -i, text)
+        for ax, x, word, pair, ha in ((by_image, -0.55, 'offers', k[i], 'right'),
+                                      (by_image, 3.55, 'asks', query, 'left')):
+            ax.text(x, -i, f'{word}\n({", ".join(f"{number:g}" for number in pair)})', ha=ha,
+                    va='center', fontsize=9)
+        for j, weight in enumerate(row):
+            line(by_image, j, i, f'{weight:.2f}', 9 * weight)
+            if abs(i - j) < 2:
+                line(fixed, j, i, f'$w_{j - i + 2}$', (2, 5, 1)[j - i + 1])
+    for ax in axes:
+        for x, text in ((0, 'value'), (3, 'receives')):
+            ax.text(x, 0.36, text, ha='center', va='bottom', fontsize=9)
+    for ax, title, aside in ((fixed, 'convolution: weights\nlearned, then fixed', 0.6),
+                             (by_image, 'attention: weights\nfrom this image', 1.45)):
+        ax.set(xlim=(-aside, 3 + aside), ylim=(-len(v) + 0.65, 0.55))
         ax.set_title(title, fontsize=10)
         ax.axis('off')
 

@@ -143,8 +143,22 @@ def test_streams_have_their_layers_and_how_they_join():
     assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+', 'no ReLU'])
     assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
     a, b, _ = one.patches
-    assert b.get_width() < a.get_width()
-    assert [patch.get_linestyle() in ('--', 'dashed') for patch in two.patches] == [0, 0, 0, 1]
+    assert b.get_width() < a.get_width() and len(two.patches) == 3  # none for what is missing
+    streams = [[line.get_linewidth() for line in ax.lines if line.get_color() == drawings.SHORTCUT]
+               for ax in (one, two)]
+    assert len(streams[0]) == 1 and streams[1][1] > streams[1][0]  # thicker behind concat
+
+
+def test_lines_of_attention_are_as_thick_as_its_weights():
+    a, v = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]), np.array([[4], [8], [20]])
+    drawings.draw_attention(a, q=np.eye(3, 2), k=np.ones((3, 2)), v=v)
+    fixed, by_image = plt.gcf().axes
+    assert [line.get_linewidth() for line in by_image.lines] == list((9 * a).flat)
+    assert [text for text in texts(by_image) if text in ('4', '8', '20', '9.0')] == [
+        '4', '9.0', '8', '20']
+    assert texts(by_image).count('0.25') == 2 and 'asks\n(1, 0)' in texts(by_image)
+    assert [texts(fixed).count(f'$w_{number}$') for number in (1, 2, 3)] == [2, 3, 2]
+    assert len({line.get_linewidth() for line in fixed.lines}) == 3
 
 
 def test_areas_of_convolutions_are_their_weights():
