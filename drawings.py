@@ -19,6 +19,8 @@ SHORTCUT = '#0072b2'
 WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention', 'Inception'
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
+# The digits of an exponent.
+RAISED = str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹')
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
 
 
@@ -877,8 +879,58 @@ def draw_graph(operations, shapes=None):
                 arrow(ax, (x, -0.4), (x, y + 0.31), **side)
         if not sources and not x:
             beside(x, -0.23, inputs[0])
-    ax.plot([0, 0], [-max(rows) - 0.31, -max(rows) - 0.62], color='black', linewidth=1.2)
+    arrow(ax, (0, -max(rows) - 0.31), (0, -max(rows) - 0.72))
     ax.set(xlim=(-2.4, 6), ylim=(-max(rows) - 0.9, 0.3))
+
+
+def draw_keras_padding():
+    """A row of six pixels with zeros at its ends, read by a kernel of 3 at stride 2: our windows
+    stand above it, Keras's below; between them what a 1 x 1 shortcut picks.
+    """
+    ax, = canvas(6.4, 3.5)
+    for x in range(-1, 7):
+        zero = x in (-1, 6)
+        ax.add_patch(Rectangle((x - 0.5, -0.5), 1, 1, edgecolor='black', linewidth=1,
+                               facecolor='white' if zero else '0.88',
+                               linestyle=':' if zero else '-'))
+        ax.text(x, 0, 'zero' if zero else f'{x}', ha='center', va='center', fontsize=11,
+                color=SHORTCUT if x in (0, 2, 4) else 'black',
+                weight='bold' if x in (0, 2, 4) else 'normal')
+    for side, centres in ((1, (0, 2, 4)), (-1, (1, 3, 5))):
+        for i, centre in enumerate(centres):
+            y, ends = side * (0.85 + 0.4 * i), (centre - 1.4, centre + 1.4)
+            ax.plot([ends[0], *ends, ends[1]], [y - side * 0.15, y, y, y - side * 0.15],
+                    color='black', linewidth=1.5)
+            ax.plot(centre, y, 'o', color='black')
+    for y, text, color in ((1.25, 'our windows:\ncentres 0, 2, 4', 'black'),
+                           (0, '1 × 1 shortcut\nreads 0, 2, 4', SHORTCUT),
+                           (-1.25, "Keras's windows:\ncentres 1, 3, 5", 'black')):
+        ax.text(-1.75, y, text, ha='right', va='center', fontsize=10, color=color)
+    ax.set(xlim=(-4.9, 6.6), ylim=(-2, 2))
+
+
+def draw_arriving(pictures, says):
+    """Draw pictures as a net gets them, what it says to each, and histograms of their numbers.
+
+    pictures: {name: numbers (3, height, width)}, -2 being drawn black and 2 white. says: {name:
+    text}. The axis is linear from -2 to 2, behind that logarithmic; all bars are equally wide.
+    """
+    _, axes = plt.subplot_mosaic([[*pictures], ['all'] * len(pictures)], figsize=(6.4, 4.4),
+                                 height_ratios=(5, 6))
+    below = axes['all']
+    edges = np.r_[np.linspace(-2.4, 2, 23), np.geomspace(2, 2000, 31)[1:]]
+    for row, (name, numbers) in enumerate(pictures.items()):
+        axes[name].imshow(np.clip(numbers / 4 + 0.5, 0, 1).transpose(1, 2, 0))
+        axes[name].set(title=f'{name}\n{says[name]}', xticks=[], yticks=[])
+        bars, _ = np.histogram(numbers, edges)
+        below.stairs(row - 0.85 * bars / bars.max(), edges, baseline=row, fill=True, color='0.4')
+        below.plot([numbers.min(), numbers.max()], [row, row], color='black', linewidth=1)
+    below.axvspan(-2, 2, color='0.93', zorder=0)
+    below.text(0, -1.38, 'black to white', ha='center', va='top', fontsize=9)
+    below.set(yticks=range(len(pictures)), yticklabels=pictures, xscale='symlog', xlim=(-3, 2000),
+              ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
+    below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
+    below.grid(False, axis='y')
 
 
 def draw_mistakes(right, sure, moved, always, refused):
@@ -887,36 +939,39 @@ def draw_mistakes(right, sure, moved, always, refused):
     that accuracy does not see, then those that it sees.
 
     right, sure, moved: {name: number}, in one order, the net as it is first.
-    always: the share that is right by saying always the same. refused: from where on a change is.
+    always: the share that is right by always saying "bottle". refused: from where on a change is.
     """
     first, *others = right
     order = [first, *sorted(others, key=lambda name: -right[name])]
-    seen = [right[name] < right[first] - 0.05 for name in order]
-    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.2), width_ratios=(3, 2), sharey=True)
-    for y, name in enumerate(order):
+    unseen = sum(right[name] >= right[first] - 0.05 for name in order)
+    headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
+    places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.6), width_ratios=(3, 2), sharey=True)
+    for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
         left.text(0.02, y, f'{right[name]:.2f} right' if y == 0 else f'{right[name]:.2f}',
                   va='center')
         left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
         number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
+        if moved[name] < 1e-3:
+            digit, power = f'{moved[name]:.0e}'.split('e-')
+            number = f'{digit} · 10⁻{power.lstrip("0").translate(RAISED)}'
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
                        va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
-    left.text(1.04, 0, 'sure, on\naverage', fontsize=9, va='center')
-    border = sum(not row for row in seen) - 0.5
-    for ax in (left, other):
-        ax.axhline(border, color='0.5', linewidth=1)
-    for y, text in ((border / 2 + 0.5, 'not seen by\naccuracy'),
-                    ((border + len(order) - 0.5) / 2, 'seen by\naccuracy')):
-        left.text(1.2, y, text, fontsize=9, va='center', ha='center', rotation=270)
-    foot = len(order) - 0.35
+    left.text(1.03, -0.7, 'dot: sure, on average', ha='right', va='center', fontsize=9)
+    for text, y in headings.items():
+        left.text(0, y + 0.1, text, va='center', weight='bold', fontsize=9)
+    foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
-    left.text(always + 0.02, foot, 'always the same', fontsize=9, va='center')
+    left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')
     other.axvline(refused, color='black', linestyle='--', linewidth=1)
     other.text(1.5 * refused, foot, 'export.py refuses', fontsize=9, va='center')
-    left.set(yticks=range(len(order)), yticklabels=order, xlim=(0, 1.32), xticks=(0, 0.5, 1),
-             ylim=(len(order), -0.6), xlabel='share of the pictures')
+    left.set(yticks=places, yticklabels=order, xlim=(0, 1.04), xticks=(0, 0.5, 1),
+             ylim=(foot + 0.4, -1), xlabel='share of the pictures')
+    left.grid(False, axis='y')
+    other.grid(False, axis='y')
     other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
               xlabel='moved: largest change\nof a probability')
 
@@ -925,29 +980,77 @@ def draw_first_difference(spoilt, everywhere, stages, level):
     """Draw how far each operation's output is from another file's, from the first to the last.
 
     spoilt, everywhere: (name, a number for each operation), of a file in which one operation is
-    spoilt, which an arrow shows, and of one with a mistake that sits everywhere; nothing is drawn
-    where there is nearly no difference. stages: {name: its last operation, counted from 1}.
-    level: from where on a difference counts.
+    spoilt, which an arrow shows, and of one with a mistake that sits everywhere. Where the spoilt
+    one has no difference, or less than 1e-6, a mark at the foot says so. stages: {name: its last
+    operation, counted from 1}. level: from where on a difference counts.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.6))
-    begin = 0.5
+    _, ax = plt.subplots(figsize=(6.4, 3.8))
+    begin, foot = 0.5, 1e-5
     for i, (name, last) in enumerate(stages.items()):
         if i % 2:
-            ax.axvspan(begin, last + 0.5, color='0.92', zorder=0)
+            ax.axvspan(begin, last + 0.5, color='0.93', zorder=0)
         ax.text((begin + last + 0.5) / 2, 5, name, ha='center', fontsize=9)
         begin = last + 0.5
-    for (_, values), style in ((spoilt, 'o-'), (everywhere, 's--')):
-        ax.plot(np.arange(1, len(values) + 1), np.where(values > 1e-6, values, np.nan), style,
-                color='black', markersize=3, linewidth=1)
+    operations = np.arange(1, len(spoilt[1]) + 1)
+    for (_, values), style in ((spoilt, {'color': 'black', 'marker': 'o', 'markersize': 3}),
+                               (everywhere, {'color': '0.5', 'linewidth': 1.5})):
+        ax.plot(operations, np.where(values > 1e-6, values, np.nan), **{'linewidth': 1, **style})
+    equal = spoilt[1] <= 1e-6
+    ax.plot(operations[equal], np.full(equal.sum(), foot), '|', color='black', markersize=5)
     first = np.flatnonzero(spoilt[1] > level)[0]
     ax.annotate(f'{spoilt[0]}: first\nat operation {first + 1}', (first + 1, spoilt[1][first]),
                 (first - 22, 0.12), arrowprops={**ARROW, 'shrinkB': 4}, va='center')
-    gap = first + np.flatnonzero(spoilt[1][first:] < 1e-6)
+    gap = operations[first:][equal[first:]]
     if len(gap):
-        ax.text(gap.mean() + 1, 0.12, 'shortcut,\nstill whole', ha='center', va='center',
+        low, high = gap[0] - 0.8, gap[-1] + 0.8
+        ax.plot([low, low, high, high], [1.7 * foot, 2.2 * foot, 2.2 * foot, 1.7 * foot],
+                color='black', linewidth=1)
+        ax.text(gap.mean(), 2.6 * foot, 'shortcut, still whole', ha='center', va='bottom',
                 fontsize=9)
-    ax.text(20, 3e-3, everywhere[0])
+    ax.text(20, 2.5 * np.nanmax(everywhere[1][:25]), everywhere[0], color='0.35')
     ax.axhline(level, color='black', linestyle=':', linewidth=1)
-    ax.set(yscale='log', ylim=(3e-5, 3), xlim=(0.5, begin), xlabel='operation, in order',
+    ax.set(yscale='log', ylim=(0.6 * foot, 3), xlim=(0.5, begin), xlabel='operation, in order',
            ylabel='difference, as a share\nof the largest output')
+    ax.set_yticks([foot, 1e-4, 1e-3, 1e-2, 0.1, 1],
+                  ['equal', *(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
+    ax.minorticks_off()
+    ax.grid(False)
+
+
+def draw_maps(maps):
+    """Draw the maps of a net from left to right: as high as their side, as wide as their channels.
+
+    maps: {name: (channels, side)}, the side at most 28.
+    """
+    ax, = canvas(6.4, 2.9)
+    left = behind = 0.
+    for name, (channels, side) in maps.items():
+        wide = 0.2 * channels
+        middle = left + wide / 2
+        ax.add_patch(Rectangle((left, -side / 2), wide, side, facecolor='0.88', edgecolor='black'))
+        ax.text(middle, side / 2 + 1, channels if left else f'{channels} channels', ha='center')
+        ax.text(middle, -16.5, f'{side} × {side}', ha='center', va='center')
+        ax.text(middle, -19.5, name, ha='center', va='center')
+        if left:
+            arrow(ax, (behind + 0.3, 0), (left - 0.3, 0))
+        behind = left + wide
+        left = behind + max(5, 8.5 - wide)
+    ax.set(xlim=(-4.5, left - 3), ylim=(-21, 17))
+
+
+def draw_sorted_losses(ax, losses, cut=2):
+    """Draw on `ax` the losses of images from the easiest to the hardest, up to `cut`; grey is the
+    share of the images that lies below the mean."""
+    share, mean = np.linspace(0, 100, len(losses)), losses.mean()
+    below = 100 * (losses < mean).mean()
+    ax.axvspan(0, below, color='0.88', zorder=0)
+    ax.plot(share, np.sort(losses), color='black', linewidth=2)
+    ax.axhline(mean, color='black', linestyle='--', linewidth=1)
+    ax.text(1, mean + 0.05, f'mean loss, {mean:.2f}')
+    ax.text(below / 2, cut / 2, f'{below:.0f} % of the images\nlie below the mean', ha='center',
+            va='center', fontsize=11)
+    ax.text(100 * (losses < 0.75 * cut).mean() - 1, 0.97 * cut, ha='right', va='top',
+            s=f'up to {losses.max():.1f} ↑')
+    ax.set(xlim=(0, 100), ylim=(0, cut), ylabel='loss',
+           xlabel='share of the images (%), from the easiest to the hardest')
     ax.grid(False)

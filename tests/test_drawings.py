@@ -283,7 +283,7 @@ def test_graph_has_every_operation_and_the_shortcut_beside_them():
     assert places['Relu'] == (0, -2) and places['Add'] == (0, -3)
     assert sorted(text.get_position() for text in ax.texts if text.get_text() == 'Conv') == [
         (0, -1), (3.6, -1)]
-    assert len(ax.texts) - len(places) == 1 + 5  # the second Conv; five arrows
+    assert len(ax.texts) - len(places) == 1 + 6  # the second Conv; six arrows
     assert places['shortcut'][0] > 2
 
 
@@ -301,10 +301,10 @@ def test_mistakes_stand_in_the_order_of_what_accuracy_sees():
     left, other = plt.gcf().axes
     assert [label.get_text() for label in left.get_yticklabels()] == ['as it is', 'sly', 'bad',
                                                                       'worse']
-    border, = {line.get_ydata()[0] for ax in (left, other) for line in ax.lines
-               if len(set(line.get_ydata())) == 1 and len(line.get_ydata()) == 2}
-    assert border == 1.5
-    assert {'0.0000007', '0.002', '1'} <= {text.get_text() for text in other.texts}
+    heights = {text.get_text(): round(text.get_position()[1]) for text in left.texts}
+    assert heights['accuracy does not see:'] == 1 and heights['accuracy sees:'] == 3
+    assert list(left.get_yticks()) == [0, 2, 4, 5]
+    assert {'7 · 10⁻⁷', '0.002', '1'} <= {text.get_text() for text in other.texts}
 
 
 def test_an_arrow_shows_the_first_difference():
@@ -314,7 +314,47 @@ def test_an_arrow_shows_the_first_difference():
                                    {'stem': 3, 'stage 1': 10}, 1e-4)
     ax = plt.gca()
     words = [text.get_text() for text in ax.texts]
-    assert 'flipped: first\nat operation 5' in words and 'shortcut,\nstill whole' in words
+    assert 'flipped: first\nat operation 5' in words and 'shortcut, still whole' in words
     assert [text.get_position()[0] for text in ax.texts if text.get_text() in ('stem', 'stage 1')
             ] == [2, 7]
     assert np.isnan(ax.lines[0].get_ydata()).sum() == 6
+    assert list(ax.lines[2].get_xdata()) == [1, 2, 3, 4, 7, 8]  # equal: marks at the foot
+    assert {6.2, 8.8} == {round(x, 1) for x in ax.lines[3].get_xdata()}  # the bracket
+
+
+def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
+    drawings.draw_keras_padding()
+    ax = plt.gca()
+    centres = {side: sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == 'o'
+                            and side * line.get_ydata()[0] > 0) for side in (1, -1)}
+    assert centres == {1: [0, 2, 4], -1: [1, 3, 5]}
+    blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
+    assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+
+
+def test_maps_are_as_high_as_their_side_and_as_wide_as_their_channels():
+    drawings.draw_maps({'stem': (8, 28), 'block 1': (16, 14)})
+    ax = plt.gca()
+    stem, block = ax.patches
+    assert (stem.get_height(), block.get_height()) == (28, 14)
+    assert block.get_width() == pytest.approx(2 * stem.get_width())
+    assert texts(ax) == ['8 channels', '28 × 28', 'stem', '16', '14 × 14', 'block 1']
+
+
+def test_sorted_losses_are_grey_up_to_the_share_below_the_mean():
+    _, ax = plt.subplots()
+    drawings.draw_sorted_losses(ax, np.array([4, 0.1, 0.3, 0.4]))
+    grey, = ax.patches
+    assert grey.get_xy()[:, 0].max() == 75
+    assert list(ax.lines[0].get_ydata()) == [0.1, 0.3, 0.4, 4]
+    assert texts(ax) == ['mean loss, 1.20', '75 % of the images\nlie below the mean', 'up to 4.0 ↑']
+
+
+def test_what_arrives_has_a_picture_and_a_histogram_each():
+    numbers = np.linspace(-2, 2, 300).reshape(3, 10, 10)
+    drawings.draw_arriving({'as it is': numbers, 'bright': 100 * numbers},
+                           {'as it is': 'cup 0.60', 'bright': 'bowl 1.00'})
+    first, second, below = plt.gcf().axes
+    assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
+    assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
+    assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
