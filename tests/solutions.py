@@ -320,7 +320,7 @@ WRONG = {
          [('(signals[-1].std() / signals[0].std()) ** (1 / (len(signals) - 1))',
            'signals[-1].std() / signals[-2].std()')], 'test_growth'),
         ('E\'s step taken for the cause', 'diagnosis',
-         [("'E': 'the initialisation'", "'E': 'a learning rate too large'")], 'test_diagnosis'),
+         [("'E': 'the initialisation'", "'E': 'a learning rate too large'")], 'test_cause'),
         ('A is too deep', 'diagnosis', [("'A': 'the shortcut'", "'A': 'too many blocks'")],
          'test_diagnosis'),
         ('D overfits', 'diagnosis', [("'D': 'the labels'", "'D': 'overfitting'")],
