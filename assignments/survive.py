@@ -73,7 +73,12 @@ class ExecuteAndSurvive(Execute):
 
     def start_new_kernel_client(self):
         """As nbclient's, for a kernel that has the grader; raises RuntimeError if it has not."""
-        super().start_new_kernel_client()
+        try:
+            super().start_new_kernel_client()
+        except RuntimeError:  # it died: one that started at once, beside it, had taken a port
+            self.create_kernel_manager()
+            self.start_new_kernel()
+            super().start_new_kernel_client()
         request = self.kc.execute(f'exec({PREPARE!r}, {{}})', silent=True, store_history=False)
         reply = self.wait_for_reply(request)
         if reply is None or reply['content']['status'] != 'ok':
