@@ -155,11 +155,21 @@ def test_what_cannot_be_unpacked_costs_its_student_only(tmp_path, notebook, monk
     assert unpacked(tmp_path, content) == (folder, left)
 
 
-def test_an_archive_that_unpacks_to_too_much(tmp_path, notebook, monkeypatch):
-    monkeypatch.setattr(archives, 'TOTAL', 1000)
-    with pytest.raises(ValueError, match='unpacks to more than'):
-        unpacked(tmp_path, packed((f'ada/{FILE}', notebook)))
+def test_an_archive_that_unpacks_to_too_much(tmp_path):
+    bomb = packed(*((f'{i}.ipynb', bytes(10 ** 6)) for i in range(2)))
+    at = bomb.rindex(b'PK\x01\x02') + 24  # its size, as it is said
+    (tmp_path / 'bomb.zip').write_bytes(bomb[:at] + b'\xff\xff\xff\x7f' + bomb[at + 4:])
+    with pytest.raises(ValueError, match='unpacks to more than 1 GB'):
+        archives.unpack(tmp_path / 'bomb.zip', tmp_path / 'out' / 'bomb', 10 ** 9)
     assert not [*(tmp_path / 'out').iterdir()]
+
+
+def test_a_size_that_is_not_true(tmp_path):
+    bomb = packed((FILE, bytes(10 ** 6)))
+    at = bomb.rindex(b'PK\x01\x02') + 24
+    bomb = bomb[:at] + b'\x10\0\0\0' + bomb[at + 4:]
+    folder, left = unpacked(tmp_path, bomb)
+    assert len(left) == 1 and (folder / FILE).stat().st_size == 0
 
 
 @pytest.mark.parametrize('content', [b'', b'PK\x05\x06', b'{"cells": []}'])

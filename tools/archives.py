@@ -17,7 +17,7 @@ from pathlib import Path
 from scripts.files import is_ignored, locked
 
 LARGEST = 100_000_000  # bytes of a file that is unpacked, and of a notebook that is read
-TOTAL = 20_000_000_000  # bytes of all files of an archive
+TOTAL = 20 * 10 ** 9  # bytes of all files of an archive
 NOTE = '.archive.json'  # in an unpacked folder: of which archive, and what was left out
 
 
@@ -25,12 +25,12 @@ def is_archive(path):
     return path.suffix.lower() == '.zip'
 
 
-def unpack(archive, folder):
+def unpack(archive, folder, most=TOTAL):
     """Unpacks `archive` into `folder`, whole or not at all; returns what was left out: [sentence].
 
     A folder that an earlier call has made is taken as it is, for its files may have been mended.
     What is left out is said of notebooks and archives only. Of a file that cannot be unpacked an
-    empty one is there, so that its student does not get marks without it.
+    empty one is there, so that its student does not get marks without it. most: bytes of all files.
     Raises ValueError for what is no archive, or not that of the folder, and OSError.
     """
     note = {'sha256': digest(archive)}
@@ -46,7 +46,7 @@ def unpack(archive, folder):
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as place:
             new = Path(place) / 'new'
             new.mkdir()
-            note['left out'] = extract(archive, new)
+            note['left out'] = extract(archive, new, most)
             (new / NOTE).write_text(json.dumps(note), 'utf-8')
             new.rename(folder)
     return note['left out']
@@ -65,7 +65,7 @@ def read_note(folder):
         return {}
 
 
-def extract(archive, folder):
+def extract(archive, folder, most):
     """Unpacks into an empty folder; returns what was left out: [sentence]. Raises ValueError."""
     left = []
     try:
@@ -74,8 +74,8 @@ def extract(archive, folder):
         raise ValueError(f'no .zip that can be read ({error}): get it anew, or unpack it '
                          'yourself') from error
     with packed:
-        if sum(info.file_size for info in packed.infolist()) > TOTAL:
-            raise ValueError(f'it unpacks to more than {TOTAL // 10 ** 9} GB')
+        if sum(info.file_size for info in packed.infolist()) > most:
+            raise ValueError(f'it unpacks to more than {most // 10 ** 9} GB')
         for info in packed.infolist():
             parts = re.split(r'[/\\]', name_of(info))
             if any(map(is_ignored, filter(is_named, parts))):

@@ -299,9 +299,13 @@ def grade_class(out, ready, rows, unmarked, limit, jobs):
                     rows[student] = marks_of(out, [student])[student]
                 write_marks(out, rows)
                 said = f'{len(texts[student])} notebooks graded in {seconds:.0f} s'
-            except AssignmentError as error:
-                unmarked[student], said = str(error), 'NOT MARKED'
+            except OSError:  # a full disk, for example: nobody else could be graded either
+                raise
+            except Exception as error:
+                kind = '' if isinstance(error, AssignmentError) else f'{type(error).__name__}: '
+                unmarked[student], said = f'{kind}{error}', 'NOT MARKED'
             print(f'{student}: {said}{progress.after(student, len(unmarked))}', flush=True)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
 
 
 def at_a_time(jobs, function, arguments):

@@ -18,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from scripts.files import is_ignored
 from tools.archives import LARGEST, is_archive, unpack
 
+MOST = 10 ** 9  # bytes that a student's archive may hold
 LINK = 'a link; only what lies in the folder itself is graded'
 
 # A file that a platform has named after its student, in one folder with those of the class.
@@ -207,7 +208,7 @@ def new_notebooks(archive, place, found, problems):
     """The notebooks in a student's archive, unpacked to `place`, that are not among `found`."""
     packed, archives = [], []
     try:
-        problems += [f'{archive}: {line}' for line in unpack(archive, place)]
+        problems += [f'{archive}: {line}' for line in unpack(archive, place, MOST)]
         search(visible(place), os.path.realpath(place), packed, archives, problems)
     except (OSError, ValueError) as error:
         problems.append(f'{archive}: {error}')
