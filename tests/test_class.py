@@ -188,18 +188,17 @@ def table(out):
 def test_everybody_gets_what_his_solutions_are_worth(graded):
     students, folder, _ = graded
     marks = table(folder / 'class-graded')
-    assert marks.keys() == {student for student, (_, points) in students.items() if points}
-    wrong = {student: (what, marks[student], points)
-             for student, (what, marks) in students.items() if points
-             and any(float(marks[student][name]) != points.get(name, 0) for name in NAMES)}
+    assert marks.keys() == {student for student, (_, right) in students.items() if right}
+    wrong = {student: (students[student], row) for student, row in marks.items()
+             if any(float(row[name]) != students[student][1].get(name, 0) for name in NAMES)}
     assert not wrong
 
 
 def test_who_has_no_marks_is_named(graded):
     students, _, said = graded
     named = said.partition('Not done:\n')[2]
-    for student, (what, marks) in students.items():
-        assert (f'  {student}: ' in named) == (marks is None) == (what in UNMARKED)
+    for student, (what, right) in students.items():
+        assert (f'  {student}: ' in named) == (right is None) == (what in UNMARKED)
 
 
 def test_the_lines_say_how_far_it_is(graded):
@@ -237,7 +236,7 @@ def test_nbgrader_alone_gives_the_same(graded):
     """In one folder with one gradebook, one student after the other."""
     students, folder, _ = graded
     out, alone = folder / 'class-graded', folder / 'alone'
-    marked = [student for student, (_, points) in students.items() if points]
+    marked = [student for student, (_, right) in students.items() if right]
     chosen = marked[-2:] if SMALL else marked[::len(marked) // 10]
     alone.mkdir()
     course.make_course(alone)
