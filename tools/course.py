@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
@@ -398,6 +399,7 @@ def gradebook(folder):
     """A course folder's database, open."""
     from nbgrader.api import Gradebook  # late: it takes seconds
 
+    warnings.filterwarnings('ignore', module='nbgrader')  # SQLAlchemy's, of how nbgrader uses it
     with plain_path(folder) as root, Gradebook(f'sqlite:///{root / "gradebook.db"}') as book:
         yield book
 
