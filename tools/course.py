@@ -343,11 +343,11 @@ class Progress:
         self.students += 1
         self.done += self.sizes[student]
         minutes = (time.monotonic() - self.start) / self.done * (self.all - self.done) / 60
-        left = f'{minutes // 60:.0f} h {minutes % 60:.0f} min' if minutes >= 60 else (
-            f'{minutes:.0f} min' if minutes >= 1 else 'less than a minute')
+        left = (f'about {minutes // 60:.0f} h {minutes % 60:.0f} min' if minutes >= 60 else
+                f'about {minutes:.0f} min' if minutes >= 1 else 'less than a minute')
         return (f' ({self.students} of {len(self.sizes)} done'
                 + f', {unmarked} not marked' * bool(unmarked)
-                + f', about {left} to go' * (self.done < self.all) + ')')
+                + f', {left} to go' * (self.done < self.all) + ')')
 
 
 def rebuilt(out, student, notebooks, aloud):
