@@ -39,7 +39,7 @@ override NET := $(value NET)
 export SUBMITTED OUT GRADED NET
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test fuzz test-torch test-slurm lint bench site epub test-browser \
+.PHONY: help setup gpu run all lab test fuzz test-class test-torch test-slurm lint bench site epub test-browser \
     assignments grade marks challenge lock store zh zh-checked urls check-binder check-container \
     check-platforms
 
@@ -83,6 +83,10 @@ test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
 fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place of 20
 	@HYPOTHESIS_PROFILE=long OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/test_fuzz_*.py $(OPTIONS)
 
+CLASS ?= 200
+test-class: $(READY)  ## A class of 200 is graded overnight, killed on the way; CLASS=30 for fewer
+	@CLASS=$(CLASS) OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/test_class.py $(OPTIONS)
+
 test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights to and from it
 	@SERIES_PYTHON=$(PYTHON) .venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
 
@@ -115,7 +119,7 @@ test-browser: $(READY) .venv-browser/installed site epub  ## Site, e-books, Jupy
 assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) -m tools.course release
 
-grade: $(READY)  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
+grade: $(READY)  ## Grade a folder or a .zip of submissions: SUBMITTED=folder, OUT=new folder
 	@[ -n "$$SUBMITTED" ] || { echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2; }
 	@$(PYTHON) -m tools.course grade $${OUT:+"--out=$$OUT"} $(OPTIONS) -- "$$SUBMITTED"
 
