@@ -30,9 +30,10 @@ from scripts import commands
 
 if __name__ == '__main__':
     commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
+from assignments.rebuild import rebuild
 from scripts.files import locked, whole
 from tools.notebook import ROOT, prepare, read, write
-from tools.submissions import AssignmentError, find_students, read_submission, rebuild
+from tools.submissions import AssignmentError, find_students, read_submission
 
 COURSE = ROOT / 'assignments'
 ASSIGNMENT = 'resnet'
