@@ -38,16 +38,11 @@ from scripts import commands
 
 if __name__ == '__main__':
     commands.end_at_once()  # at Ctrl-C, as long as modules are loaded
+from assignments.rebuild import rebuild
 from scripts.files import locked, whole
 from tools.archives import is_archive, unpack
 from tools.notebook import ROOT, prepare, read, write
-from tools.submissions import (
-    AssignmentError,
-    find_students,
-    read_submission,
-    rebuild,
-    the_class,
-)
+from tools.submissions import AssignmentError, find_students, read_submission, the_class
 
 COURSE = ROOT / 'assignments'
 ASSIGNMENT = 'resnet'
