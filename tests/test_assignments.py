@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from unittest import mock
 
 import utils  # noqa: F401  before mxnet, for its threads
@@ -742,6 +743,9 @@ def no_nbgrader(monkeypatch):
     behaviour = mock.Mock()
     monkeypatch.setattr(course, 'make_course', make)
     monkeypatch.setattr(course, 'nbgrader', nbgrader)
+    monkeypatch.setattr(course, 'CORES', 1)  # students in their order
+    for name in ('copy_gradebook', 'copy_marks'):
+        monkeypatch.setattr(course, name, lambda *arguments: None)
     monkeypatch.setattr(course, 'marks_of', lambda folder, students: {
         student: [1] * len(NAMES) + [len(NAMES), 100, 0] for student in students})
     monkeypatch.setattr(course.subprocess, 'run', lambda *a, **k: mock.Mock(returncode=0))
@@ -783,6 +787,47 @@ def test_a_student_that_fails_is_named_and_the_others_are_marked(tmp_path, no_nb
     said = capsys.readouterr()
     assert '3 students seen, 2 marked' in said.out and 'ada: a crash' in said.err
     assert table(tmp_path / 'in-graded') == ['bob', 'cyd']
+
+
+def test_a_line_says_how_far_the_class_is():
+    with mock.patch.object(course.time, 'monotonic', side_effect=[0, 3000, 6000, 6010, 6020]):
+        progress = course.Progress({'ada': [1], 'bob': [1], 'cyd': [1, 2], 'dan': []})
+        assert [progress.after(student, unmarked) for student, unmarked in (
+            ('ada', 0), ('bob', 1), ('cyd', 1), ('dan', 2))] == [
+            ' (1 of 4 done, about 2 h 30 min to go)',
+            ' (2 of 4 done, 1 not marked, about 1 h 40 min to go)',
+            ' (3 of 4 done, 1 not marked)', ' (4 of 4 done, 2 not marked)']
+
+
+def test_what_nobody_thought_of_costs_one_student_his_marks(tmp_path, no_nbgrader, capsys):
+    make_class(tmp_path / 'in', 'ada', 'bob', 'cyd')
+    no_nbgrader.side_effect = [None, KeyError('a slip'), None]
+    assert course.main(['grade', str(tmp_path / 'in')]) == 1
+    said = capsys.readouterr()
+    assert 'bob: NOT MARKED (2 of 3 done, 1 not marked' in said.out
+    assert "bob: KeyError: 'a slip'" in said.err
+    assert table(tmp_path / 'in-graded') == ['ada', 'cyd']
+
+
+@pytest.mark.parametrize('jobs', [1, 3])
+def test_as_many_at_a_time_as_wanted(tmp_path, no_nbgrader, jobs):
+    make_class(tmp_path / 'in', *'abcdef')
+    busy, most, lock = [], [], threading.Lock()
+
+    def autograde(student):
+        with lock:
+            busy.append(student)
+            most.append(len(busy))
+        if len(most) < jobs:  # until as many have come
+            assert all_there.wait(60)
+        all_there.set()
+        with lock:
+            busy.remove(student)
+
+    all_there = threading.Event()
+    no_nbgrader.side_effect = autograde
+    assert course.main(['grade', str(tmp_path / 'in'), f'--jobs={jobs}']) == 0
+    assert max(most) == jobs and table(tmp_path / 'in-graded') == [*'abcdef']
 
 
 def test_nothing_is_graded_without_the_grader(tmp_path, no_nbgrader, monkeypatch):
