@@ -162,7 +162,9 @@ class Teacher(Person):
         """Opens a student's notebook for grading by hand."""
         self.formgrader(f'manage_students/{student}/resnet')
         self.row(notebook).locator('a').first.click()
-        self.page.locator('.nbgrader_cell input.score').first.wait_for()
+        # Before that, what is typed would not be stored.
+        self.page.wait_for_function(
+            'window.formgrader?.grades?.loaded && window.formgrader.comments?.loaded')
 
     def grade(self, cell, points, comment):
         """Gives an answer points and a comment; each is stored when its field is left."""
