@@ -48,8 +48,15 @@ class Person:
 
     def type_in_terminal(self, commands):
         """Opens a terminal and types; it does not wait for what comes of it."""
+        said = []
+        self.page.on('websocket', lambda socket: socket.on(
+            'framereceived', lambda text: said.append(text)))
         self.page.goto(f'{world.ADDRESS}/user/{self.name}/lab?reset')
         self.page.locator('.jp-LauncherCard', has_text='Terminal').click()
+        for _ in range(PATIENCE // 500):
+            if any('$' in str(text) for text in said):  # the prompt
+                break
+            self.page.wait_for_timeout(500)
         self.page.locator('.jp-Terminal .xterm').click()
         self.page.keyboard.type(commands)
 
