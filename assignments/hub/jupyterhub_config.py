@@ -8,7 +8,7 @@ c = get_config()  # noqa: F821  JupyterHub defines it
 
 c.Spawner.cmd = [f'{ENVIRONMENT}/bin/jupyterhub-singleuser']
 c.Spawner.environment.update({
-    # nbgrader calls the command `alembic`; a terminal finds `nbgrader`.
+    # nbgrader calls the command `alembic` by its name.
     'PATH': os.pathsep.join([f'{ENVIRONMENT}/bin', os.environ.get('PATH', os.defpath)]),
     # Settings that go before all others: they hide what is for teachers.
     'JUPYTER_CONFIG_PATH':

@@ -48,8 +48,15 @@ class Person:
 
     def type_in_terminal(self, commands):
         """Opens a terminal and types; it does not wait for what comes of it."""
+        said = []
+        self.page.on('websocket', lambda socket: socket.on(
+            'framereceived', lambda text: said.append(text)))
         self.page.goto(f'{world.ADDRESS}/user/{self.name}/lab?reset')
         self.page.locator('.jp-LauncherCard', has_text='Terminal').click()
+        for _ in range(PATIENCE // 500):
+            if any('$' in str(text) for text in said):  # the prompt
+                break
+            self.page.wait_for_timeout(500)
         self.page.locator('.jp-Terminal .xterm').click()
         self.page.keyboard.type(commands)
 
@@ -162,7 +169,9 @@ class Teacher(Person):
         """Opens a student's notebook for grading by hand."""
         self.formgrader(f'manage_students/{student}/resnet')
         self.row(notebook).locator('a').first.click()
-        self.page.locator('.nbgrader_cell input.score').first.wait_for()
+        # Before that, what is typed would not be stored.
+        self.page.wait_for_function(
+            'window.formgrader?.grades?.loaded && window.formgrader.comments?.loaded')
 
     def grade(self, cell, points, comment):
         """Gives an answer points and a comment; each is stored when its field is left."""
