@@ -681,7 +681,9 @@ def test_feedback_says_what_failed(graded):
     assert len(list(pages.glob('*/resnet/*.html'))) == len(NAMES) + 3 + 3 + 2 + 2 + 1
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
     assert 'expected 75,008 parameters, found 75,648' in page
-    assert 'No biases, a BN behind every' in page and page.count('Read 05, section 2') == 2
+    assert 'found 75,648. Read 05, section 2' in page, 'the check'
+    assert 'found 75,648, a difference of +640. Read 05, section 2' in page, 'the test'
+    assert 'No biases, a BN behind every' in page, 'what it looked at'
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
 
 
