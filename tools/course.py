@@ -367,7 +367,7 @@ def grade_student(out, student, texts, limit):
     (out / UNFINISHED).mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out / UNFINISHED, ignore_cleanup_errors=True) as place:
         place = Path(place)
-        for path in (out / 'source', *out.glob('*.py')):
+        for path in (out / 'source', out / 'release', *out.glob('*.py')):
             (place / path.name).symlink_to(path.resolve())
         copy_gradebook(out, place)
         folder = place / 'submitted' / student / ASSIGNMENT
