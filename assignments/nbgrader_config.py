@@ -18,7 +18,8 @@ c.IncludeHeaderFooter.header = 'source/header.ipynb'
 c.ClearSolutions.code_stub = {'python': (
     '# YOUR CODE HERE\n'
     "raise NotImplementedError('Write this part: put your code in place of these two lines.')")}
-c.ClearSolutions.text_stub = 'YOUR ANSWER HERE (put it in place of this line)'
+c.ClearSolutions.text_stub = (
+    'YOUR ANSWER HERE (put it in place of this line) · 在这里写你的回答（替换这一行）')
 
 # nbgrader's own lists: before the first, a student's cells go into the released notebook; in the
 # second is an Execute that outlives a dead kernel.

@@ -419,11 +419,12 @@ def test_every_part_has_a_half_done_solution():
         name: {check.removesuffix('_check') for check in CHECKS[name]} for name in NAMES}
 
 
+@pytest.mark.parametrize('folder', [RELEASE, RELEASE_ZH], ids=['en', 'zh'])
 @pytest.mark.parametrize('name', NAMES)
-def test_validate_counts_an_untouched_answer_in_words_as_failed(name):
+def test_validate_counts_an_untouched_answer_in_words_as_failed(name, folder):
     from nbgrader.utils import determine_grade  # late: it takes seconds
 
-    answers = [c for c in read(name, RELEASE).cells
+    answers = [c for c in read(name, folder).cells
                if c.cell_type == 'markdown' and settings(c).get('solution')]
     assert [determine_grade(c)[0] for c in answers] == [0]
     answers[0].source = 'An answer.'

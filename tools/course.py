@@ -131,9 +131,9 @@ def in_chinese(path):
              for cell in read(COURSE / 'source_zh' / name).cells if cell.cell_type == 'markdown'}
     notebook = read(path)
     for cell in notebook.cells:
-        if cell.cell_type == 'markdown':
-            solution = cell.metadata.get('nbgrader', {}).get('solution')
-            cell.source = '在这里写你的回答（替换这一行）' if solution else texts[cell.id]
+        # The answers' stub, in both languages, stays: by its checksum nbgrader knows it as untouched.
+        if cell.cell_type == 'markdown' and not cell.metadata.get('nbgrader', {}).get('solution'):
+            cell.source = texts[cell.id]
     return notebook
 
 
