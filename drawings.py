@@ -19,6 +19,8 @@ SHORTCUT = '#0072b2'
 WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention', 'Inception'
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
+# The digits of an exponent.
+RAISED = str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹')
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
 
 
@@ -184,21 +186,21 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, names):
+def draw_net(ax, parts, top=''):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
-    'identity', 'projection' or None for what passes them by. Projections are dotted, as in He
-    2015, figure 3. names: {shortcut: text beside the first of its kind}.
+    'identity', a projection's text in a box of its own, or None for what passes them by.
+    top: what goes in. Below the first shortcut of each kind stands its name.
     """
-    y, above, unnamed = 0., None, dict(names)
+    y, above, unnamed = 0., 0.55, {True: 'identity', False: 'projection'}
+    ax.text(0, 0.62, top, ha='center', va='bottom', fontsize=9)
     for index, (name, note, blocks) in enumerate(parts):
-        top = y + 0.55
+        start_of_part = y + 0.55
         for layers, shortcut in blocks:
             start = y + 0.5
             for text in layers:
-                if above is not None:
-                    arrow(ax, (0, above), (0, y + 0.3))
+                arrow(ax, (0, above), (0, y + 0.3))
                 box(ax, 0, y, text, width=2.5, height=0.6, size=9)
                 above = y - 0.3
                 y -= 1
@@ -206,18 +208,22 @@ def draw_net(ax, parts, names):
                 y -= 0.67
                 join = y + 0.95
                 arrow(ax, (0, above), (0, join + 0.15))
-                line = {'color': SHORTCUT, 'linewidth': 2,
-                        'linestyle': ':' if shortcut == 'projection' else '-'}
-                ax.plot([0, 1.6, 1.6, 0.3], [start, start, join, join], **line)
+                same = shortcut == 'identity'
+                right = 1.6 if same else 2.5
+                ax.plot([0, right, right, 0.3], [start, start, join, join], color=SHORTCUT,
+                        linewidth=2)
                 arrow(ax, (0.45, join), (0.14, join), color=SHORTCUT, linewidth=2)
-                ax.text(1.75, (start + join) / 2, unnamed.pop(shortcut, ''), color=SHORTCUT,
-                        va='center', fontsize=10)
+                ax.text(*(1.75, (start + join) / 2) if same else (2.62, join + 0.32),
+                        unnamed.pop(same, ''), color=SHORTCUT, va='center', fontsize=10)
+                if not same:
+                    box(ax, right, (start + join) / 2, shortcut, width=1.75, height=0.95, size=9)
                 plus(ax, 0, join, circle=8, size=9)
                 above = join - 0.13
-        ax.axhspan(y + 0.55, top, color='0.955' if index % 2 else 'white', zorder=0, linewidth=0)
-        ax.text(-1.6, (top + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
+        ax.axhspan(y + 0.55, start_of_part, color='#fff3d6' if index % 2 else 'white', zorder=0,
+                   linewidth=0)
+        ax.text(-1.6, (start_of_part + y + 0.55) / 2, f'$\\bf{{{name.replace(" ", "~")}}}$\n{note}',
                 ha='right', va='center', fontsize=9, linespacing=1.4)
-    ax.set(ylim=(y + 0.4, 0.7), xlim=(-4.8, 3.7))
+    ax.set(ylim=(y + 0.4, 1.05), xlim=(-4.8, 4.6))
 
 
 def animate_backward(curves, alt):
@@ -398,27 +404,30 @@ def draw_xception_steps():
 
 
 def draw_shared_batch():
-    """Draw a batch of eight images that two devices share, up to the step that both take."""
-    ax, = canvas(6.4, 3.7)
-    for device, (y, shade) in enumerate(((1.8, '0.75'), (-1.8, '0.45'))):
+    """Draw a batch of eight images that two devices share, and the step that each of them takes."""
+    ax, = canvas(6.4, 3.9)
+    for device, (side, shade) in enumerate(((1, '0.75'), (-1, '0.45'))):
+        y = 2.2 * side
         for image in range(4):
             ax.add_patch(Rectangle((-0.35, y + 0.8 * image - 1.55), 0.7, 0.7, facecolor=shade,
                                    edgecolor='black', linewidth=1))
-        box(ax, 3.6, y, f'device {device}:\ncopy of the net', 3.7, 1.9, color='0.88')
-        arrow(ax, (0.5, y), (1.75, y))
-        arrow(ax, (5.45, y), (7.73, 0.15 * y))
-        ax.text(6.75, y, 'gradient\nof its 4', ha='left', va='center')
-        ax.plot([10.9, 10.9, 3.6], [np.sign(y) * 0.65, 1.9 * y, 1.9 * y], 'k--', linewidth=1.2)
-        arrow(ax, (3.6, 1.9 * y), (3.6, y + 0.95 * np.sign(y)), linestyle='--')
-    plus(ax, 8, 0)
-    arrow(ax, (8.3, 0), (9.8, 0))
-    ax.text(9, 0.2, 'sum', ha='center', va='bottom')
-    box(ax, 10.9, 0, 'one step', 2.2, 1.3)
-    for y, where in ((3.5, 'bottom'), (-3.5, 'top')):
-        ax.text(7.25, y, 'the same step', ha='center', va=where)
-    for y, text in ((3.65, 'batch of 8'), (0, 'cut')):
+        ax.add_patch(FancyBboxPatch((1.4, y - 1.6), 10.5, 3.2, zorder=1, facecolor='0.92',
+                                    boxstyle='round,pad=0,rounding_size=0.12', edgecolor='black'))
+        box(ax, 3.2, y, 'copy of\nthe net', 2.6, 1.4)
+        box(ax, 10.4, y, 'step', 2, 1.4)
+        arrow(ax, (0.5, y), (1.85, y))
+        arrow(ax, (4.55, y - 0.3 * side), (6.4, 0.35 * side))
+        arrow(ax, (6.9, 0.35 * side), (9.35, y - 0.3 * side))
+        arrow(ax, (9.35, y + 0.3 * side), (4.55, y + 0.3 * side), linestyle='--')
+        for x, height, text, align in ((1.6, 1.15, f'device {device}', 'left'),
+                                       (6.95, 0.65, 'the same new weights', 'center'),
+                                       (5, -1.1, 'gradient of its 4', 'right'),
+                                       (8.6, -1.1, 'sum', 'left')):
+            ax.text(x, y + height * side, text, ha=align, va='center')
+    plus(ax, 6.65, 0)
+    for y, text in ((4.15, 'batch of 8'), (0, 'cut')):
         ax.text(0, y, text, ha='center', va='center')
-    ax.set(xlim=(-1.1, 12.1), ylim=(-4.2, 4.2))
+    ax.set(xlim=(-1.1, 12.1), ylim=(-4.4, 4.4))
 
 
 def draw_servers_and_ring(workers=4):
@@ -557,6 +566,9 @@ def draw_work_and_weights(convolutions):
                         (-1.13, f'{weights / 1e6:.2f}')):
             ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
         left = 2 * middle - left + 0.1
+    for x, y, text in ((2.1, 1.1, 'From stage to stage: side / 2,\nchannels × 2. The area stays.'),
+                       (0, -2.1, 'Weights × 4.')):
+        ax.text(x, y, text, fontsize=11, linespacing=1.4)
     for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
                     (-0.64, 'channels'), (-1.13, 'million weights')):
         ax.text(-0.05, y, text, ha='right')
@@ -568,23 +580,23 @@ def draw_streams(blocks):
 
     blocks: {title: (branches, behind)}; a branch is (its layers, how it joins: '+' or 'concat'),
     `behind` what stands on the stream after the last one. Marks before a name: '*' a thick frame,
-    '<' a narrow box, for fewer channels, '~' only the place where something is missing.
+    '<' a narrow box, for fewer channels, '~' something that is missing there. Behind a 'concat'
+    the stream is thicker.
     """
     rows = max(sum(len(layers) + 1.7 for layers, _ in branches) + 0.9 * len(behind)
                for branches, behind in blocks.values())
     _, axes = plt.subplots(1, len(blocks), figsize=(6.4, 0.5 * rows + 0.3))
     for ax, (title, (branches, behind)) in zip(axes, blocks.items(), strict=True):
-        y, line = 0., {'color': SHORTCUT, 'linewidth': 2.6}
+        y, top, line = 0., 0.1, {'color': SHORTCUT, 'linewidth': 2.6}
 
         def layer(x, y, marked, width, ax=ax):
             text = marked.lstrip('*<~')
             marks = marked[:-len(text)]
             if '~' in marks:
-                box(ax, x, y, '', width=width, height=0.74, color='none', edgecolor='0.4',
-                    linestyle='--')
-                ax.text(x + width / 2 + 0.1, y, f'no {text}', va='center', fontsize=9, color='0.4')
+                ax.text(x + 0.15, y, f'no {text}', va='center', fontsize=9, color='0.4')
                 return
-            box(ax, x, y, text, width=1.5 if '<' in marks else width, height=0.74, size=9)
+            box(ax, x, y, text, width=1.65 if '<' in marks else width, size=9,
+                height=0.86 if '\n' in text else 0.74)
             ax.patches[-1].set_linewidth(2.6 if '*' in marks else 1)
 
         ax.text(0, 0.2, '$x$', ha='center', va='bottom', fontsize=12)
@@ -593,9 +605,10 @@ def draw_streams(blocks):
             above = y - 0.2
             for text in layers:
                 y -= 1
-                arrow(ax, (1.55, above), (1.55, y + 0.37))
-                layer(1.55, y, text, 2.1)
-                above = y - 0.37
+                half = 0.43 if '\n' in text else 0.37
+                arrow(ax, (1.55, above), (1.55, y + half))
+                layer(1.55, y, text, 2.2)
+                above = y - half
             y -= 0.8
             ax.plot([1.55, 1.55], [above, y], color='black', linewidth=1.2)
             if join == '+':
@@ -604,13 +617,60 @@ def draw_streams(blocks):
             else:
                 arrow(ax, (1.55, y), (0.9, y))
                 layer(0.25, y, join, 1.3)
+                ax.plot([0, 0], [top, y], zorder=1, **line)
+                top, line['linewidth'] = y, 5.5  # from here on there are more channels
             y -= 0.9 if behind else 0.4
         for text in behind:
             layer(0, y, text, 1.)
             y -= 0.9
-        ax.plot([0, 0], [0.1, y], zorder=1, **line)
+        ax.plot([0, 0], [top, y], zorder=1, **line)
         arrow(ax, (0, y), (0, y - 0.35), **line)
         ax.set(xlim=(-0.6, 2.7), ylim=(-rows - 0.6, 0.8))
+        ax.set_title(title, fontsize=10)
+        ax.axis('off')
+
+
+def draw_attention(a, q, k, v):
+    """Draw three pixels or more and what each receives: by a convolution, and by attention.
+
+    a: the weights (receiving pixel, handing pixel), as thick as the lines of attention. q, k, v: a
+    row a pixel, v of one number. On the left are the three fixed weights of a convolution, to
+    neighbours only: the same letter, and the same line, from pixel to pixel.
+    """
+    _, axes = plt.subplots(1, 2, figsize=(6.4, 0.95 * len(v) + 0.75), width_ratios=(5, 8))
+
+    def line(ax, sender, receiver, text, width):
+        start, end = np.array((0.45, -sender)), np.array((2.55, -receiver))
+        ax.plot(*zip(start, end, strict=True), color='black', linewidth=width, zorder=1,
+                solid_capstyle='butt')
+        x, y = start + 0.74 * (end - start)
+        ax.text(x, y, text, ha='center', va='center', fontsize=9, zorder=4,
+                bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.8})
+
+    def pixel(ax, x, y, text, color='white'):
+        ax.add_patch(Rectangle((x - 0.45, y - 0.27), 0.9, 0.54, facecolor=color, zorder=3,
+                               edgecolor='black', linewidth=1))
+        ax.text(x, y, text, ha='center', va='center', fontsize=11, zorder=4)
+
+    fixed, by_image = axes
+    for i, (row, query, received) in enumerate(zip(a, q, a @ v, strict=True)):
+        for ax, text in ((fixed, ''), (by_image, f'{received[0]:.1f}')):
+            pixel(ax, 0, -i, f'{v[i][0]:g}', '0.88')
+            pixel(ax, 3, -i, text)
+        for ax, x, word, pair, ha in ((by_image, -0.55, 'offers', k[i], 'right'),
+                                      (by_image, 3.55, 'asks', query, 'left')):
+            ax.text(x, -i, f'{word}\n({", ".join(f"{number:g}" for number in pair)})', ha=ha,
+                    va='center', fontsize=9)
+        for j, weight in enumerate(row):
+            line(by_image, j, i, f'{weight:.2f}', 9 * weight)
+            if abs(i - j) < 2:
+                line(fixed, j, i, f'$w_{j - i + 2}$', (2, 5, 1)[j - i + 1])
+    for ax in axes:
+        for x, text in ((0, 'value'), (3, 'receives')):
+            ax.text(x, 0.36, text, ha='center', va='bottom', fontsize=9)
+    for ax, title, aside in ((fixed, 'convolution: weights\nlearned, then fixed', 0.6),
+                             (by_image, 'attention: weights\nfrom this image', 1.45)):
+        ax.set(xlim=(-aside, 3 + aside), ylim=(-len(v) + 0.65, 0.55))
         ax.set_title(title, fontsize=10)
         ax.axis('off')
 
@@ -697,6 +757,52 @@ def draw_receptive_field(ax):
     ax.axis('off')
 
 
+def draw_fields(ax, picture, fields, middle):
+    """Draw on `ax` squares around pixel [middle, middle] of a square picture: receptive fields.
+
+    fields: {name: side of the square}; one that leaves the picture is dashed.
+    """
+    size = len(picture)
+    ax.imshow(picture, cmap='Greys', vmin=0, vmax=2.5)
+    ax.add_patch(Rectangle((-0.5, -0.5), size, size, fill=False, edgecolor='0.6'))
+    for name, field in fields.items():
+        first, last = middle - field // 2, middle + field // 2
+        inside = first >= 0 and last < size
+        ax.add_patch(Rectangle((first - 0.5, first - 0.5), field, field, fill=False, linewidth=1.8,
+                               edgecolor='black', linestyle='-' if inside else '--'))
+        place = {'x': 0, 'ha': 'left'} if middle < size / 4 else {'x': middle, 'ha': 'center'}
+        ax.text(y=last + 0.015 * size, s=f'{name}: {field}', va='top', fontsize=9, **place)
+    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.1 * size, -0.06 * size))
+    ax.axis('off')
+
+
+def draw_bills(bills):
+    """Draw bars of 100 % for {what is counted: {part: number}}; lines join the same part.
+
+    Parts too narrow for their names are named above the first bar, the others within.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 3.3))
+    shades, ends = ('0.75', '0.95', '0.85', '0.75', '0.62', 'black'), []
+    for row, bill in enumerate(bills.values()):
+        shares = 100 * np.array(list(bill.values())) / sum(bill.values())
+        ends.append(np.cumsum(shares))
+        outside = iter(((0.5, 'left'), (13, 'left'), (25, 'left'), (100, 'right')))
+        for name, share, end, shade in zip(bill, shares, ends[row], shades, strict=True):
+            ax.barh(row, -share, 0.5, end, color=shade, edgecolor='black')
+            if share > 5:
+                ax.text(end - share / 2, row, f'{name}\n{share:.0f} %', ha='center', va='center',
+                        fontsize=9)
+            elif row == 0:
+                place, side = next(outside)
+                ax.annotate(f'{name}\n{share:.1g} %', (end - share / 2, -0.26), (place, -0.5),
+                            ha=side, va='bottom', fontsize=9, arrowprops={
+                                **ARROW, 'relpos': (float(side == 'right'), 0)})
+    for above, below in zip(*ends, strict=True):  # from bar to bar
+        ax.plot([above, below], [0.25, 0.75], color='0.5', linewidth=0.8)
+    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent')
+    ax.set_yticks(range(len(bills)), labels=bills)
+
+
 def draw_bn_places(places):
     """Draw the stem and a block with a 1 x 1 shortcut, once for each net; BN is black.
 
@@ -773,8 +879,58 @@ def draw_graph(operations, shapes=None):
                 arrow(ax, (x, -0.4), (x, y + 0.31), **side)
         if not sources and not x:
             beside(x, -0.23, inputs[0])
-    ax.plot([0, 0], [-max(rows) - 0.31, -max(rows) - 0.62], color='black', linewidth=1.2)
+    arrow(ax, (0, -max(rows) - 0.31), (0, -max(rows) - 0.72))
     ax.set(xlim=(-2.4, 6), ylim=(-max(rows) - 0.9, 0.3))
+
+
+def draw_keras_padding():
+    """A row of six pixels with zeros at its ends, read by a kernel of 3 at stride 2: our windows
+    stand above it, Keras's below; between them what a 1 x 1 shortcut picks.
+    """
+    ax, = canvas(6.4, 3.5)
+    for x in range(-1, 7):
+        zero = x in (-1, 6)
+        ax.add_patch(Rectangle((x - 0.5, -0.5), 1, 1, edgecolor='black', linewidth=1,
+                               facecolor='white' if zero else '0.88',
+                               linestyle=':' if zero else '-'))
+        ax.text(x, 0, 'zero' if zero else f'{x}', ha='center', va='center', fontsize=11,
+                color=SHORTCUT if x in (0, 2, 4) else 'black',
+                weight='bold' if x in (0, 2, 4) else 'normal')
+    for side, centres in ((1, (0, 2, 4)), (-1, (1, 3, 5))):
+        for i, centre in enumerate(centres):
+            y, ends = side * (0.85 + 0.4 * i), (centre - 1.4, centre + 1.4)
+            ax.plot([ends[0], *ends, ends[1]], [y - side * 0.15, y, y, y - side * 0.15],
+                    color='black', linewidth=1.5)
+            ax.plot(centre, y, 'o', color='black')
+    for y, text, color in ((1.25, 'our windows:\ncentres 0, 2, 4', 'black'),
+                           (0, '1 × 1 shortcut\nreads 0, 2, 4', SHORTCUT),
+                           (-1.25, "Keras's windows:\ncentres 1, 3, 5", 'black')):
+        ax.text(-1.75, y, text, ha='right', va='center', fontsize=10, color=color)
+    ax.set(xlim=(-4.9, 6.6), ylim=(-2, 2))
+
+
+def draw_arriving(pictures, says):
+    """Draw pictures as a net gets them, what it says to each, and histograms of their numbers.
+
+    pictures: {name: numbers (3, height, width)}, -2 being drawn black and 2 white. says: {name:
+    text}. The axis is linear from -2 to 2, behind that logarithmic; all bars are equally wide.
+    """
+    _, axes = plt.subplot_mosaic([[*pictures], ['all'] * len(pictures)], figsize=(6.4, 4.4),
+                                 height_ratios=(5, 6))
+    below = axes['all']
+    edges = np.r_[np.linspace(-2.4, 2, 23), np.geomspace(2, 2000, 31)[1:]]
+    for row, (name, numbers) in enumerate(pictures.items()):
+        axes[name].imshow(np.clip(numbers / 4 + 0.5, 0, 1).transpose(1, 2, 0))
+        axes[name].set(title=f'{name}\n{says[name]}', xticks=[], yticks=[])
+        bars, _ = np.histogram(numbers, edges)
+        below.stairs(row - 0.85 * bars / bars.max(), edges, baseline=row, fill=True, color='0.4')
+        below.plot([numbers.min(), numbers.max()], [row, row], color='black', linewidth=1)
+    below.axvspan(-2, 2, color='0.93', zorder=0)
+    below.text(0, -1.38, 'black to white', ha='center', va='top', fontsize=9)
+    below.set(yticks=range(len(pictures)), yticklabels=pictures, xscale='symlog', xlim=(-3, 2000),
+              ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
+    below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
+    below.grid(False, axis='y')
 
 
 def draw_mistakes(right, sure, moved, always, refused):
@@ -783,36 +939,39 @@ def draw_mistakes(right, sure, moved, always, refused):
     that accuracy does not see, then those that it sees.
 
     right, sure, moved: {name: number}, in one order, the net as it is first.
-    always: the share that is right by saying always the same. refused: from where on a change is.
+    always: the share that is right by always saying "bottle". refused: from where on a change is.
     """
     first, *others = right
     order = [first, *sorted(others, key=lambda name: -right[name])]
-    seen = [right[name] < right[first] - 0.05 for name in order]
-    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.2), width_ratios=(3, 2), sharey=True)
-    for y, name in enumerate(order):
+    unseen = sum(right[name] >= right[first] - 0.05 for name in order)
+    headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
+    places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.6), width_ratios=(3, 2), sharey=True)
+    for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
         left.text(0.02, y, f'{right[name]:.2f} right' if y == 0 else f'{right[name]:.2f}',
                   va='center')
         left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
         number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
+        if moved[name] < 1e-3:
+            digit, power = f'{moved[name]:.0e}'.split('e-')
+            number = f'{digit} · 10⁻{power.lstrip("0").translate(RAISED)}'
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
                        va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
-    left.text(1.04, 0, 'sure, on\naverage', fontsize=9, va='center')
-    border = sum(not row for row in seen) - 0.5
-    for ax in (left, other):
-        ax.axhline(border, color='0.5', linewidth=1)
-    for y, text in ((border / 2 + 0.5, 'not seen by\naccuracy'),
-                    ((border + len(order) - 0.5) / 2, 'seen by\naccuracy')):
-        left.text(1.2, y, text, fontsize=9, va='center', ha='center', rotation=270)
-    foot = len(order) - 0.35
+    left.text(1.03, -0.7, 'dot: sure, on average', ha='right', va='center', fontsize=9)
+    for text, y in headings.items():
+        left.text(0, y + 0.1, text, va='center', weight='bold', fontsize=9)
+    foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
-    left.text(always + 0.02, foot, 'always the same', fontsize=9, va='center')
+    left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')
     other.axvline(refused, color='black', linestyle='--', linewidth=1)
     other.text(1.5 * refused, foot, 'export.py refuses', fontsize=9, va='center')
-    left.set(yticks=range(len(order)), yticklabels=order, xlim=(0, 1.32), xticks=(0, 0.5, 1),
-             ylim=(len(order), -0.6), xlabel='share of the pictures')
+    left.set(yticks=places, yticklabels=order, xlim=(0, 1.04), xticks=(0, 0.5, 1),
+             ylim=(foot + 0.4, -1), xlabel='share of the pictures')
+    left.grid(False, axis='y')
+    other.grid(False, axis='y')
     other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
               xlabel='moved: largest change\nof a probability')
 
@@ -821,29 +980,77 @@ def draw_first_difference(spoilt, everywhere, stages, level):
     """Draw how far each operation's output is from another file's, from the first to the last.
 
     spoilt, everywhere: (name, a number for each operation), of a file in which one operation is
-    spoilt, which an arrow shows, and of one with a mistake that sits everywhere; nothing is drawn
-    where there is nearly no difference. stages: {name: its last operation, counted from 1}.
-    level: from where on a difference counts.
+    spoilt, which an arrow shows, and of one with a mistake that sits everywhere. Where the spoilt
+    one has no difference, or less than 1e-6, a mark at the foot says so. stages: {name: its last
+    operation, counted from 1}. level: from where on a difference counts.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.6))
-    begin = 0.5
+    _, ax = plt.subplots(figsize=(6.4, 3.8))
+    begin, foot = 0.5, 1e-5
     for i, (name, last) in enumerate(stages.items()):
         if i % 2:
-            ax.axvspan(begin, last + 0.5, color='0.92', zorder=0)
+            ax.axvspan(begin, last + 0.5, color='0.93', zorder=0)
         ax.text((begin + last + 0.5) / 2, 5, name, ha='center', fontsize=9)
         begin = last + 0.5
-    for (_, values), style in ((spoilt, 'o-'), (everywhere, 's--')):
-        ax.plot(np.arange(1, len(values) + 1), np.where(values > 1e-6, values, np.nan), style,
-                color='black', markersize=3, linewidth=1)
+    operations = np.arange(1, len(spoilt[1]) + 1)
+    for (_, values), style in ((spoilt, {'color': 'black', 'marker': 'o', 'markersize': 3}),
+                               (everywhere, {'color': '0.5', 'linewidth': 1.5})):
+        ax.plot(operations, np.where(values > 1e-6, values, np.nan), **{'linewidth': 1, **style})
+    equal = spoilt[1] <= 1e-6
+    ax.plot(operations[equal], np.full(equal.sum(), foot), '|', color='black', markersize=5)
     first = np.flatnonzero(spoilt[1] > level)[0]
     ax.annotate(f'{spoilt[0]}: first\nat operation {first + 1}', (first + 1, spoilt[1][first]),
                 (first - 22, 0.12), arrowprops={**ARROW, 'shrinkB': 4}, va='center')
-    gap = first + np.flatnonzero(spoilt[1][first:] < 1e-6)
+    gap = operations[first:][equal[first:]]
     if len(gap):
-        ax.text(gap.mean() + 1, 0.12, 'shortcut,\nstill whole', ha='center', va='center',
+        low, high = gap[0] - 0.8, gap[-1] + 0.8
+        ax.plot([low, low, high, high], [1.7 * foot, 2.2 * foot, 2.2 * foot, 1.7 * foot],
+                color='black', linewidth=1)
+        ax.text(gap.mean(), 2.6 * foot, 'shortcut, still whole', ha='center', va='bottom',
                 fontsize=9)
-    ax.text(20, 3e-3, everywhere[0])
+    ax.text(20, 2.5 * np.nanmax(everywhere[1][:25]), everywhere[0], color='0.35')
     ax.axhline(level, color='black', linestyle=':', linewidth=1)
-    ax.set(yscale='log', ylim=(3e-5, 3), xlim=(0.5, begin), xlabel='operation, in order',
+    ax.set(yscale='log', ylim=(0.6 * foot, 3), xlim=(0.5, begin), xlabel='operation, in order',
            ylabel='difference, as a share\nof the largest output')
+    ax.set_yticks([foot, 1e-4, 1e-3, 1e-2, 0.1, 1],
+                  ['equal', *(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
+    ax.minorticks_off()
+    ax.grid(False)
+
+
+def draw_maps(maps):
+    """Draw the maps of a net from left to right: as high as their side, as wide as their channels.
+
+    maps: {name: (channels, side)}, the side at most 28.
+    """
+    ax, = canvas(6.4, 2.9)
+    left = behind = 0.
+    for name, (channels, side) in maps.items():
+        wide = 0.2 * channels
+        middle = left + wide / 2
+        ax.add_patch(Rectangle((left, -side / 2), wide, side, facecolor='0.88', edgecolor='black'))
+        ax.text(middle, side / 2 + 1, channels if left else f'{channels} channels', ha='center')
+        ax.text(middle, -16.5, f'{side} × {side}', ha='center', va='center')
+        ax.text(middle, -19.5, name, ha='center', va='center')
+        if left:
+            arrow(ax, (behind + 0.3, 0), (left - 0.3, 0))
+        behind = left + wide
+        left = behind + max(5, 8.5 - wide)
+    ax.set(xlim=(-4.5, left - 3), ylim=(-21, 17))
+
+
+def draw_sorted_losses(ax, losses, cut=2):
+    """Draw on `ax` the losses of images from the easiest to the hardest, up to `cut`; grey is the
+    share of the images that lies below the mean."""
+    share, mean = np.linspace(0, 100, len(losses)), losses.mean()
+    below = 100 * (losses < mean).mean()
+    ax.axvspan(0, below, color='0.88', zorder=0)
+    ax.plot(share, np.sort(losses), color='black', linewidth=2)
+    ax.axhline(mean, color='black', linestyle='--', linewidth=1)
+    ax.text(1, mean + 0.05, f'mean loss, {mean:.2f}')
+    ax.text(below / 2, cut / 2, f'{below:.0f} % of the images\nlie below the mean', ha='center',
+            va='center', fontsize=11)
+    ax.text(100 * (losses < 0.75 * cut).mean() - 1, 0.97 * cut, ha='right', va='top',
+            s=f'up to {losses.max():.1f} ↑')
+    ax.set(xlim=(0, 100), ylim=(0, cut), ylabel='loss',
+           xlabel='share of the images (%), from the easiest to the hardest')
     ax.grid(False)

@@ -113,7 +113,7 @@ def walk():
 
 
 def surfaces():
-    """Notebook 07's figure 7 with more points, by its own cells."""
+    """Notebook 07's figure 8 with more points, by its own cells."""
     names = notebook_names('07_inside_a_resnet', (
         'NETS = ', 'nets, untrained = ', 'def random_direction', 'steps, surface = '))
     names['surface'].clear()
@@ -122,7 +122,7 @@ def surfaces():
     for name in ('ResNet-56', 'plain-56'):
         random = np.random.RandomState(0)
         one, other = [names['random_direction'](nets[name], random) for _ in range(2)]
-        found[name] = [[round(float(names['loss_at'](nets[name], names['x'], names['y'],
+        found[name] = [[round(float(names['loss_at'](nets[name], *names['batch'],
                                                      [(alpha, one), (beta, other)])), 3)
                         for alpha in steps] for beta in steps]
     return {'steps': np.round(steps, 4).tolist(), **found}

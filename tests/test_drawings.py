@@ -2,6 +2,7 @@
 import base64
 import io
 import re
+from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,16 +44,15 @@ def test_net_has_every_layer_and_every_shortcut():
     ax, = drawings.canvas(6, 6)
     drawings.draw_net(ax, [('stem', '9 parameters', [(['7×7 conv', 'max-pool'], None)]),
                            ('stage 1', 'none', [(['a', 'b'], 'identity'),
-                                                (['c', 'd'], 'projection'),
+                                                (['c', 'd'], '1×1 conv'),
                                                 (['e', 'f'], 'identity')]),
-                           ('head', '', [(['g', 'h'], None)])],
-                      {'identity': 'as it is', 'projection': 'halved'})
+                           ('head', '', [(['g', 'h'], None)])], top='image')
     assert ''.join(text for text in texts(ax) if len(text) == 1) == 'ab+cd+ef+gh'
     boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
-    assert len(boxes) == 10 and boxes[0].get_facecolor() != boxes[1].get_facecolor()
+    assert len(boxes) == 11 and boxes[0].get_facecolor() != boxes[1].get_facecolor()
     assert '9 parameters' in ' '.join(texts(ax))
-    assert (len(lines(ax, '-')), len(lines(ax, ':'))) == (2, 1)
-    assert texts(ax).count('as it is') == texts(ax).count('halved') == 1
+    assert len(lines(ax, '-')) == 3 and '1×1 conv' in texts(ax)
+    assert all(texts(ax).count(name) == 1 for name in ('image', 'identity', 'projection'))
 
 
 def test_paths_are_eight():
@@ -121,8 +121,9 @@ def test_a_shared_batch_is_cut_in_two_and_its_gradients_are_added():
     drawings.draw_shared_batch()
     ax = plt.gca()
     assert sum(type(patch) is Rectangle for patch in ax.patches) == 8
-    assert texts(ax).count('gradient\nof its 4') == 2 and texts(ax).count('+') == 1
-    assert sum(text.endswith('copy of the net') for text in texts(ax)) == 2
+    counts = Counter(texts(ax))
+    assert counts['gradient of its 4'] == 2 and counts['+'] == 1
+    assert counts['copy of\nthe net'] == counts['step'] == counts['sum'] == 2  # each steps itself
 
 
 def test_rounds_frame_what_has_changed():
@@ -142,8 +143,22 @@ def test_streams_have_their_layers_and_how_they_join():
     assert sorted(texts(two)) == sorted(['$x$', 'c', 'concat', 'd', '+', 'no ReLU'])
     assert sum(patch.get_linewidth() > 2 for patch in one.patches) == 1
     a, b, _ = one.patches
-    assert b.get_width() < a.get_width()
-    assert [patch.get_linestyle() in ('--', 'dashed') for patch in two.patches] == [0, 0, 0, 1]
+    assert b.get_width() < a.get_width() and len(two.patches) == 3  # none for what is missing
+    streams = [[line.get_linewidth() for line in ax.lines if line.get_color() == drawings.SHORTCUT]
+               for ax in (one, two)]
+    assert len(streams[0]) == 1 and streams[1][1] > streams[1][0]  # thicker behind concat
+
+
+def test_lines_of_attention_are_as_thick_as_its_weights():
+    a, v = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]), np.array([[4], [8], [20]])
+    drawings.draw_attention(a, q=np.eye(3, 2), k=np.ones((3, 2)), v=v)
+    fixed, by_image = plt.gcf().axes
+    assert [line.get_linewidth() for line in by_image.lines] == list((9 * a).flat)
+    assert [text for text in texts(by_image) if text in ('4', '8', '20', '9.0')] == [
+        '4', '9.0', '8', '20']
+    assert texts(by_image).count('0.25') == 2 and 'asks\n(1, 0)' in texts(by_image)
+    assert [texts(fixed).count(f'$w_{number}$') for number in (1, 2, 3)] == [2, 3, 2]
+    assert len({line.get_linewidth() for line in fixed.lines}) == 3
 
 
 def test_areas_of_convolutions_are_their_weights():
@@ -195,6 +210,24 @@ def test_a_number_behind_two_windows_sees_eleven_pixels():
     assert [rows.count(y) for y in sorted(set(rows))] == [11, 3, 1]
     ends = {round(line.get_xdata()[1], 2) for line in ax.lines}
     assert ends >= {-0.45, 10.45}  # the outermost pixels
+
+
+def test_fields_are_squares_around_one_pixel_and_dashed_where_they_leave_the_picture():
+    _, ax = plt.subplots()
+    drawings.draw_fields(ax, np.zeros((96, 96)), {'stem': 11, 'stage 2': 99}, 45)
+    small, large = ax.patches[1:]  # behind the picture's frame
+    assert small.get_bbox().get_points().tolist() == [[39.5, 39.5], [50.5, 50.5]]
+    assert large.get_bbox().get_points().tolist() == [[-4.5, -4.5], [94.5, 94.5]]
+    assert [square.get_linestyle() for square in (small, large)] == ['-', '--']
+    assert texts(ax) == ['stem: 11', 'stage 2: 99']
+
+
+def test_every_part_of_a_bill_has_its_name_once_a_bar():
+    names = ('stem', 'stage 1', 'stage 2', 'stage 3', 'stage 4', 'head')
+    drawings.draw_bills({'above': dict(zip(names, (0.1, 1, 5, 19, 75, 0.1), strict=True)),
+                         'below': dict(zip(names, (6, 23, 21, 25, 25, 0.1), strict=True))})
+    written = [text.split('\n')[0] for text in texts(plt.gca())]
+    assert [written.count(name) for name in names] == [2, 2, 2, 2, 2, 1]
 
 
 def test_areas_are_multiply_adds_and_weights():
@@ -250,7 +283,7 @@ def test_graph_has_every_operation_and_the_shortcut_beside_them():
     assert places['Relu'] == (0, -2) and places['Add'] == (0, -3)
     assert sorted(text.get_position() for text in ax.texts if text.get_text() == 'Conv') == [
         (0, -1), (3.6, -1)]
-    assert len(ax.texts) - len(places) == 1 + 5  # the second Conv; five arrows
+    assert len(ax.texts) - len(places) == 1 + 6  # the second Conv; six arrows
     assert places['shortcut'][0] > 2
 
 
@@ -268,10 +301,10 @@ def test_mistakes_stand_in_the_order_of_what_accuracy_sees():
     left, other = plt.gcf().axes
     assert [label.get_text() for label in left.get_yticklabels()] == ['as it is', 'sly', 'bad',
                                                                       'worse']
-    border, = {line.get_ydata()[0] for ax in (left, other) for line in ax.lines
-               if len(set(line.get_ydata())) == 1 and len(line.get_ydata()) == 2}
-    assert border == 1.5
-    assert {'0.0000007', '0.002', '1'} <= {text.get_text() for text in other.texts}
+    heights = {text.get_text(): round(text.get_position()[1]) for text in left.texts}
+    assert heights['accuracy does not see:'] == 1 and heights['accuracy sees:'] == 3
+    assert list(left.get_yticks()) == [0, 2, 4, 5]
+    assert {'7 · 10⁻⁷', '0.002', '1'} <= {text.get_text() for text in other.texts}
 
 
 def test_an_arrow_shows_the_first_difference():
@@ -281,7 +314,47 @@ def test_an_arrow_shows_the_first_difference():
                                    {'stem': 3, 'stage 1': 10}, 1e-4)
     ax = plt.gca()
     words = [text.get_text() for text in ax.texts]
-    assert 'flipped: first\nat operation 5' in words and 'shortcut,\nstill whole' in words
+    assert 'flipped: first\nat operation 5' in words and 'shortcut, still whole' in words
     assert [text.get_position()[0] for text in ax.texts if text.get_text() in ('stem', 'stage 1')
             ] == [2, 7]
     assert np.isnan(ax.lines[0].get_ydata()).sum() == 6
+    assert list(ax.lines[2].get_xdata()) == [1, 2, 3, 4, 7, 8]  # equal: marks at the foot
+    assert {6.2, 8.8} == {round(x, 1) for x in ax.lines[3].get_xdata()}  # the bracket
+
+
+def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
+    drawings.draw_keras_padding()
+    ax = plt.gca()
+    centres = {side: sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == 'o'
+                            and side * line.get_ydata()[0] > 0) for side in (1, -1)}
+    assert centres == {1: [0, 2, 4], -1: [1, 3, 5]}
+    blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
+    assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+
+
+def test_maps_are_as_high_as_their_side_and_as_wide_as_their_channels():
+    drawings.draw_maps({'stem': (8, 28), 'block 1': (16, 14)})
+    ax = plt.gca()
+    stem, block = ax.patches
+    assert (stem.get_height(), block.get_height()) == (28, 14)
+    assert block.get_width() == pytest.approx(2 * stem.get_width())
+    assert texts(ax) == ['8 channels', '28 × 28', 'stem', '16', '14 × 14', 'block 1']
+
+
+def test_sorted_losses_are_grey_up_to_the_share_below_the_mean():
+    _, ax = plt.subplots()
+    drawings.draw_sorted_losses(ax, np.array([4, 0.1, 0.3, 0.4]))
+    grey, = ax.patches
+    assert grey.get_xy()[:, 0].max() == 75
+    assert list(ax.lines[0].get_ydata()) == [0.1, 0.3, 0.4, 4]
+    assert texts(ax) == ['mean loss, 1.20', '75 % of the images\nlie below the mean', 'up to 4.0 ↑']
+
+
+def test_what_arrives_has_a_picture_and_a_histogram_each():
+    numbers = np.linspace(-2, 2, 300).reshape(3, 10, 10)
+    drawings.draw_arriving({'as it is': numbers, 'bright': 100 * numbers},
+                           {'as it is': 'cup 0.60', 'bright': 'bowl 1.00'})
+    first, second, below = plt.gcf().axes
+    assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
+    assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
+    assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
