@@ -131,7 +131,7 @@ def in_chinese(path):
              for cell in read(COURSE / 'source_zh' / name).cells if cell.cell_type == 'markdown'}
     notebook = read(path)
     for cell in notebook.cells:
-        # The answers' stub, in both languages, stays: by its checksum nbgrader knows it as untouched.
+        # The answers' stub, in both languages, stays: by its checksum nbgrader finds it untouched.
         if cell.cell_type == 'markdown' and not cell.metadata.get('nbgrader', {}).get('solution'):
             cell.source = texts[cell.id]
     return notebook
