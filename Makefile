@@ -39,9 +39,9 @@ override NET := $(value NET)
 export SUBMITTED OUT GRADED NET
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gpu run all lab test fuzz test-torch test-slurm lint bench site epub test-browser \
-    assignments grade marks challenge lock store zh zh-checked urls check-binder check-container \
-    check-platforms
+.PHONY: help setup gpu run all lab test fuzz test-class test-torch test-slurm test-hub lint bench \
+    site epub test-browser assignments grade marks challenge lock store zh zh-checked urls \
+    check-binder check-container check-platforms
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -59,7 +59,8 @@ gpu: .venv-gpu/installed  ## Make .venv-gpu for an NVIDIA GPU (4 GB); then every
 .venv-%/installed: requirements/%.txt tools/env.sh
 	@tools/env.sh $*
 
-.venv-site/installed: requirements/npm/package-lock.json
+.venv-site/installed: requirements/npm-site/package-lock.json
+.venv-hub/installed: requirements/npm-hub/package-lock.json
 
 # `make run` runs notebook 04, `make run all` every one.
 CHOSEN = $(or $(NB),$(if $(filter all,$(MAKECMDGOALS)),,04))
@@ -83,6 +84,10 @@ test: $(READY)  ## Unit tests, notebook rules, and every notebook under nbval
 fuzz: $(READY)  ## tests/test_fuzz_*.py with 2,000 new examples each, in place of 20
 	@HYPOTHESIS_PROFILE=long OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/test_fuzz_*.py $(OPTIONS)
 
+CLASS ?= 200
+test-class: $(READY)  ## A class of 200 is graded overnight, killed on the way; CLASS=30 for fewer
+	@CLASS=$(CLASS) OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/test_class.py $(OPTIONS)
+
 test-torch: $(READY) .venv-bench/installed  ## Folds "In PyTorch", and weights to and from it
 	@SERIES_PYTHON=$(PYTHON) .venv-bench/bin/python -m pytest -q -c tests/torch/pytest.ini tests/torch $(OPTIONS)
 
@@ -92,6 +97,12 @@ test-slurm: $(READY)  ## scripts/train.slurm on a Slurm of two nodes, as root; n
 	@[ "$$(id -u)" = 0 ] || { echo 'It sets up a network, so it needs root' >&2; exit 2; }
 	@unshare --net --uts --mount --pid --mount-proc --fork --kill-child sh -c '"$$@"; exit $$?' sh \
 	    $(PYTHON) -m pytest -q -c tests/slurm/pytest.ini tests/slurm $(OPTIONS)
+
+# In namespaces too, for users and folders that the machine does not have.
+test-hub: .venv-hub/installed .venv-browser/installed  ## A week on a JupyterHub in Chromium, as root
+	@[ "$$(id -u)" = 0 ] || { echo 'It makes users of its own, so it needs root' >&2; exit 2; }
+	@unshare --net --uts --mount --pid --mount-proc --fork --kill-child sh -c '"$$@"; exit $$?' sh \
+	    .venv-browser/bin/python -m pytest -c tests/hub/pytest.ini tests/hub $(OPTIONS)
 
 lint: $(READY)  ## Check the style of Python files, notebooks and JavaScript
 	@$(PYTHON) -m ruff check
@@ -115,7 +126,7 @@ test-browser: $(READY) .venv-browser/installed site epub  ## Site, e-books, Jupy
 assignments: $(READY)  ## Make assignments/release again from assignments/source
 	@$(PYTHON) -m tools.course release
 
-grade: $(READY)  ## Grade a folder of submissions: SUBMITTED=folder, OUT=new folder
+grade: $(READY)  ## Grade a folder or a .zip of submissions: SUBMITTED=folder, OUT=new folder
 	@[ -n "$$SUBMITTED" ] || { echo 'Say which folder: make grade SUBMITTED=folder' >&2; exit 2; }
 	@$(PYTHON) -m tools.course grade $${OUT:+"--out=$$OUT"} $(OPTIONS) -- "$$SUBMITTED"
 
@@ -130,7 +141,7 @@ challenge: $(READY)  ## Train a student's net against the clock: NET=file.py, or
 lock:  ## For authors: write the locks again, each from its list in requirements/
 	@tools/env.sh uv pip compile --quiet --universal --python-version 3.11 \
 	    requirements/series.in -o requirements.txt
-	@for name in site browser; do \
+	@for name in site browser hub; do \
 	    tools/env.sh uv pip compile --quiet --universal --python-version 3.11 \
 	        requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

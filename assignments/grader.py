@@ -4,9 +4,12 @@ Never released. survive.py puts this folder on the path of the kernels that auto
 finds a student's layers by their kernels and by the order in which they *run*, so names, the
 order of creation, and `Block` or `HybridBlock` are the student's choice. The references know
 strides and padding themselves; from the student's layers they take only the numbers.
+
+A message says what was expected, what was found, and where to read. None says what to write.
 """
 import builtins
 import inspect
+import re
 import warnings
 from collections import namedtuple
 from types import FunctionType
@@ -22,14 +25,24 @@ def run_test(test):
     """Runs a hidden test, a function whose parameters are what it wants of the student.
 
     All other names in it are Python's, and this module's np, nd, autograd and nn: nothing that a
-    student calls `abs` or `np` is in its way.
+    student calls `abs` or `np` is in its way. Where a test fails, it also says where to read: the
+    last sentence of its docstring.
     """
     student = test.__globals__
+    read = re.search(r'Read \d\d, section \d.*', test.__doc__, re.DOTALL).group()
+    read = ' '.join(read.split())
     if missing := [name for name in inspect.signature(test).parameters if name not in student]:
-        raise NameError(f'{missing[0]} is not defined')
+        raise NameError(f'expected a definition of {missing[0]}, found none. {read}')
     names = {'__builtins__': builtins, 'np': np, 'nd': nd, 'autograd': autograd, 'nn': nn}
     clean = FunctionType(test.__code__, names, test.__name__)
-    clean(*(student[name] for name in inspect.signature(test).parameters))
+    try:
+        clean(*(student[name] for name in inspect.signature(test).parameters))
+    except AssertionError as error:
+        error.args = (f'{error}. {read}',)
+        raise
+    except Exception as error:  # of the student's code, whose own message stays
+        error.add_note(f'Expected was a result, found was this {type(error).__name__}. {read}')
+        raise
 
 
 def random(*shape):
@@ -37,17 +50,55 @@ def random(*shape):
     return nd.array(np.random.RandomState(0).normal(size=shape))
 
 
+AXES = {2: ('row', 'column'), 4: ('image', 'channel', 'row', 'column')}
+
+
+def likeness(found, expected, bound):
+    """In words, how what was found is like what was expected, if it is in a simple way."""
+    def same(a, b):
+        return np.abs(a - b).max() < bound
+
+    factor = (found * expected).sum() / max((expected ** 2).sum(), 1e-12)
+    shift = (found - expected).mean()
+    channels = [np.abs(f - e).max() < bound for f, e in
+                zip(np.moveaxis(found, 1, 0), np.moveaxis(expected, 1, 0), strict=True)
+                ] if found.ndim == 4 else []
+    cases = (
+        (not np.isfinite(found).all(), 'not all numbers found are finite'),
+        (same(found, 0), 'all numbers found are 0'),
+        (same(found, -expected), 'only the signs are wrong'),
+        (same(found, factor * expected), f'all are {factor:.3g} times the expected ones'),
+        (same(found, expected + shift), f'all differ by the same {shift:.3g}'),
+        (same(found, np.maximum(expected, 0)), '0 is found where a negative number is expected'),
+        (same(np.maximum(found, 0), expected), 'negative numbers are found where 0 is expected'),
+        (any(channels), f'{sum(channels)} of {len(channels)} channels are right'))
+    for true, words in cases:
+        if true:
+            return words
+    varied = found.std() > 0 and expected.std() > 0
+    alike = np.corrcoef(found.ravel(), expected.ravel())[0, 1] if varied else 0
+    return (f'standard deviation expected {expected.std():.3g}, found {found.std():.3g}, '
+            f'correlation {alike:.2f}')
+
+
 def assert_close(found, expected, what, tolerance=1e-3):
     """Both arrays have one shape, and no number deviates by more than the tolerance."""
     assert hasattr(found, 'asnumpy'), f'{what}: expected an NDArray, found {type(found).__name__}'
     assert found.shape == expected.shape, (
-        f'{what}: the shape is {found.shape} and should be {expected.shape}')
+        f'{what}: expected the shape {expected.shape}, found {found.shape}')
     found, expected = found.asnumpy(), expected.asnumpy()
-    scale = max(1., np.abs(expected).max())
-    deviation = np.abs(found - expected).max()
-    assert deviation < tolerance * scale, (  # false for NaN too
-        f'{what}: the shape is right, the numbers are not (largest deviation {deviation:.2g}, '
-        f'largest number {scale:.2g})')
+    bound = tolerance * max(1., np.abs(expected).max())
+    deviation = np.nan_to_num(np.abs(found - expected), nan=np.inf, posinf=np.inf)
+    wrong = deviation >= bound
+    if not wrong.any():
+        return
+    place = np.unravel_index(deviation.argmax(), deviation.shape)
+    names = AXES.get(found.ndim, [f'axis {axis}' for axis in range(found.ndim)])
+    where = ', '.join(f'{name} {i}' for name, i in zip(names, place, strict=True))
+    raise AssertionError(
+        f'{what}: {wrong.sum():,} of {wrong.size:,} numbers differ, most of all at {where}: '
+        f'expected {expected[place]:.4g}, found {found[place]:.4g}; '
+        f'{likeness(found, expected, bound)}')
 
 
 # ---------------------------------------------------------------------------------------------
@@ -119,8 +170,10 @@ def take(calls, number, what):
     """The layers of the runs, which must be this many and different ones."""
     layers = [call.layer for call in calls]
     assert len(layers) == number, f'expected {number} × {what}, found {len(layers)}'
-    assert len({id(layer) for layer in layers}) == number, (
-        f'one {what} does the work of two; each needs its own parameters')
+    different = len({id(layer) for layer in layers})
+    assert different == number, (
+        f'expected {number} × {what}, each with its own parameters, found {different}: one does '
+        'the work of two')
     return layers
 
 
@@ -129,7 +182,8 @@ def behind(calls, call):
     found = [c.layer for c in batch_norms(calls)
              if np.array_equal(c.input.asnumpy(), call.output.asnumpy())]
     kernel = call.layer.weight.shape[-1]
-    assert found, f'no nn.BatchNorm follows directly on a {kernel} × {kernel} convolution'
+    assert found, (f'expected an nn.BatchNorm that takes what a {kernel} × {kernel} convolution '
+                   'makes, found none')
     return found[0]
 
 
@@ -217,7 +271,9 @@ def bottleneck(calls, stride=1, downsample=False):
     ones = {c.layer.weight.shape[:2]: c for c in convolutions(calls, 1)}
     last = ones.pop((4 * middle, middle), None)
     first = next((c for shape, c in ones.items() if shape[0] == middle), None)
-    assert first and last, 'the 1 × 1 convolutions should make channels, then 4 × channels maps'
+    assert first and last, (
+        f'expected 1 × 1 convolutions to {middle} and to {4 * middle} maps, found 1 × 1 ones to '
+        f'{[c.layer.weight.shape[0] for c in convolutions(calls, 1)]}')
     projection = [c for c in ones.values() if c is not first]
     conv_bns = [(c.layer, behind(calls, c)) for c in (first, three, last, *projection)]
 
@@ -288,10 +344,17 @@ def check_output(block, x, reference, training, what):
     """
     randomise(block, x)
     expected = reference(run(block, x))
+    with autograd.record(train_mode=not training):
+        other = expected(x).asnumpy()
     with autograd.record(train_mode=training):
         found, wanted = block(x), expected(x)
-    mode = 'training mode' if training else 'prediction mode'
-    assert_close(found, wanted, f'{what}, output in {mode}')
+    modes = ['training mode', 'prediction mode']
+    right, wrong = modes if training else modes[::-1]
+    hint = (f' (found are the numbers of {wrong})'
+            if getattr(found, 'shape', None) == other.shape
+            and np.abs(found.asnumpy() - other).max() < 1e-3 * max(1., np.abs(other).max())
+            else '')
+    assert_close(found, wanted, f'{what} for an input {x.shape}, output in {right}{hint}')
 
 
 def check_statistics(block, x, what):
@@ -305,11 +368,15 @@ def check_statistics(block, x, what):
                 for p, old in zip(means, before, strict=True)]
 
     block(x).wait_to_read()
-    assert not any(moved()), f'{what}: a pass in prediction mode moves running statistics'
+    found = sum(moved())
+    assert found == 0, (f'{what}: expected that prediction mode moves no running mean, found '
+                        f'{found} of {len(means)} moved')
     with autograd.record():
         total = block(x).sum()
     total.backward()
-    assert all(moved()), f'{what}: a pass in training mode does not move all running statistics'
+    found = sum(moved())
+    assert found == len(means), (f'{what}: expected that training mode moves the running means of '
+                                 f'all {len(means)} BN layers, found {found} moved')
 
 
 def gradients(function, parameters, x, upstream):
@@ -332,7 +399,7 @@ def check_gradients(block, x, reference, what):
     wanted = gradients(expected, parameters, x, upstream)
     names = ['x', *(p.name for p in parameters)]
     for name, a, b in zip(names, found, wanted, strict=True):
-        assert_close(a, b, f'{what}, gradient for {name}')
+        assert_close(a, b, f'{what} for an input {x.shape}, gradient for {name}')
 
 
 # ---------------------------------------------------------------------------------------------
@@ -344,7 +411,10 @@ def replaced(recipe, broken, part):
     assert getattr(recipe, '_fields', None) == broken._fields, (
         f'expected a Recipe, found {type(recipe).__name__}')
     changed = [name for name in broken._fields if getattr(recipe, name) != getattr(broken, name)]
-    assert changed == [part], f'replaced are {changed}; the fault lies elsewhere, or not only there'
+    assert changed == [part], (
+        'expected is one replaced part, the one at fault; found replaced: '
+        f'{", ".join(changed) or "none"}'
+        + ('. One of them would do' if part in changed else ''))
     return recipe
 
 
@@ -369,8 +439,8 @@ def check_training(recipe, train, error, images, labels):
     net, losses = train(recipe, seed=7, part=part)
     found = error(net, images[part], labels[part])
     assert found < 45, (
-        f'from another seed, on other images, the training error ends at {found:.0f} %, the loss '
-        f'at {losses[-1]:.3g}; expected are less than 45 %')
+        'trained from another seed, on other images: expected a training error below 45 %, found '
+        f'{found:.0f} %, with a loss of {losses[-1]:.3g} in the last epoch')
 
 
 def check_step(step):
@@ -394,7 +464,8 @@ def check_step(step):
         reference.step(len(losses))
         found, expected = float(step(net, trainer, x[rows], y[rows])), losses.mean().asscalar()
         assert abs(found - expected) < 1e-3 * expected, (
-            f'your step returns {found:.4g}; the mean loss in training mode is {expected:.4g}')
+            f'what your step returns: expected the mean loss in training mode, {expected:.4g}, '
+            f'found {found:.4g}')
     for p, q in zip(net.collect_params().values(), other.collect_params().values(), strict=True):
         assert_close(p.data(), q.data(), f'{p.name} after two steps of 8 and 5 images', 1e-4)
 
@@ -410,20 +481,29 @@ def check_mirrored_batches(batches):
         found = []
         for x, y in batches(pictures, answers, rng):
             x, y = np.asarray(x), np.asarray(y)
-            assert len(x) == len(y) <= 50, f'a batch of {len(x)} pictures and {len(y)} labels'
+            assert len(x) == len(y) <= 50, (
+                f'expected batches of up to 50 pictures, each with a label, found {len(x)} '
+                f'pictures and {len(y)} labels')
             for picture, label in zip(x, y, strict=True):
                 number, side = numbers.get(picture.astype('float32').tobytes(), (None, None))
                 assert number is not None, (
-                    'a picture is neither one of the given ones nor one mirrored left to right')
-                assert label == answers[number], 'a picture has the label of another one'
+                    'expected the given pictures, as they are or mirrored left to right, found '
+                    'another one')
+                assert label == answers[number], (
+                    f'picture {number}: expected its label {answers[number]}, found {label}')
                 found.append((number, side))
-        assert sorted(number for number, _ in found) == list(range(130)), (
-            f'{len(found)} pictures come in an epoch of 130, or some of them come twice')
+        different = len({number for number, _ in found})
+        assert len(found) == different == 130, (
+            f'expected 130 pictures in an epoch, each once, found {len(found)}, of which '
+            f'{different} are different')
         share = np.mean([side for _, side in found])
-        assert 0.65 < share < 0.95, f'{share:.0%} of the pictures are mirrored; 80 % should be'
+        assert 0.65 < share < 0.95, (
+            f'expected about 80 % mirrored pictures, as the docstring of D says, found {share:.0%}')
         orders.append(found)
-    assert orders[0] != orders[1], 'two epochs have the same order and the same mirrored pictures'
-    assert np.array_equal(pictures, kept), 'the given pictures have been changed'
+    assert orders[0] != orders[1], (
+        'expected another order and other mirrored pictures in the second epoch, found the same')
+    changed = int((pictures != kept).any(axis=(1, 2)).sum())
+    assert not changed, f'expected the given pictures unchanged, found {changed} changed'
 
 
 T_QUANTILES = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306,

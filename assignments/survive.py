@@ -26,12 +26,11 @@ MEMORY = 6 * 2 ** 30  # bytes that a kernel may allocate
 
 # What a kernel runs before a student's first cell, outside the names that the cells see.
 PREPARE = f'''
-import importlib.util, json, resource, sys
+import json, resource, sys
 from jupyter_client.jsonutil import json_default
 from jupyter_client.session import json_packer
 sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
-if not importlib.util.find_spec('grader'):
-    raise ImportError('there is no grader.py')
+import grader  # with MXNet: on a busy machine that may take longer than a cell has time
 if not __debug__:
     raise RuntimeError('assertions are switched off')
 resource.setrlimit(resource.RLIMIT_DATA, ({MEMORY}, resource.getrlimit(resource.RLIMIT_DATA)[1]))
@@ -63,6 +62,8 @@ class ExecuteAndSurvive(Execute):
 
     def __init__(self, *args, **kwargs):
         kwargs.setdefault('kernel_manager_class', OwnKernel)
+        # In a class, on a machine that does much else, a minute has not been enough.
+        kwargs.setdefault('startup_timeout', 600)
         # One that is asked to end may go on printing for seconds.
         kwargs.setdefault('shutdown_kernel', 'immediate')
         super().__init__(*args, **kwargs)
@@ -73,9 +74,18 @@ class ExecuteAndSurvive(Execute):
 
     def start_new_kernel_client(self):
         """As nbclient's, for a kernel that has the grader; raises RuntimeError if it has not."""
-        super().start_new_kernel_client()
+        try:
+            super().start_new_kernel_client()
+        except RuntimeError:  # it died: one that started at once, beside it, had taken a port
+            self.create_kernel_manager()
+            self.start_new_kernel()
+            super().start_new_kernel_client()
         request = self.kc.execute(f'exec({PREPARE!r}, {{}})', silent=True, store_history=False)
-        reply = self.wait_for_reply(request)
+        limit, self.timeout = self.timeout, self.startup_timeout  # not yet a cell's
+        try:
+            reply = self.wait_for_reply(request)
+        finally:
+            self.timeout = limit
         if reply is None or reply['content']['status'] != 'ok':
             self._cleanup_kernel()
             reason = reply['content'].get('evalue') if reply else 'no answer'

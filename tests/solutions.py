@@ -1,7 +1,7 @@
-"""Solutions of the assignments: wrong ones, and right ones that are unlike ours.
+"""Solutions of the assignments: wrong ones, half-done ones, and right ones that are unlike ours.
 
 A wrong one is ours with a few words changed: (what is wrong, the cell, [(old, new), …], the test
-that must find it). `new` may be a whole cell where `old` is None.
+that must find it).
 """
 
 WRONG = {
@@ -320,7 +320,7 @@ WRONG = {
          [('(signals[-1].std() / signals[0].std()) ** (1 / (len(signals) - 1))',
            'signals[-1].std() / signals[-2].std()')], 'test_growth'),
         ('E\'s step taken for the cause', 'diagnosis',
-         [("'E': 'the initialisation'", "'E': 'a learning rate too large'")], 'test_diagnosis'),
+         [("'E': 'the initialisation'", "'E': 'a learning rate too large'")], 'test_cause'),
         ('A is too deep', 'diagnosis', [("'A': 'the shortcut'", "'A': 'too many blocks'")],
          'test_diagnosis'),
         ('D overfits', 'diagnosis', [("'D': 'the labels'", "'D': 'overfitting'")],
@@ -402,6 +402,78 @@ WRONG = {
          'test_verdict'),
         ('no answer is open', 'verdict', [("return 'no answer'", "return 'open'")],
          'test_verdict'),
+    ],
+}
+
+# Half done, so that the visible check must say so, and with it Validate: (what is done, the cell,
+# [(old, new), …]).
+HALF = {
+    '1_gradients': [
+        ('one layer alone', 'chain', [('for w in weights:', 'for w in weights[:1]:')]),
+        ('the slopes without the weights', 'chain', [('w * a * (1 - a)', 'a * (1 - a)')]),
+        ('the direct term alone', 'terms', [('x), x.grad', 'x), nd.zeros_like(x)')]),
+        ('the term through F alone', 'terms', [('nd.ones_like(x), x.grad', 'x.grad')]),
+        ('their sum', 'terms', [('nd.ones_like(x), x.grad', 'nd.ones_like(x) + x.grad')]),
+        ('prediction mode forward only', 'terms', [('backward(train_mode=False)', 'backward()')]),
+        ('degradation alone', 'diagnose', [("'overfitting' if gap('test') >= 1 else ", '')]),
+        ('overfitting alone', 'diagnose', [("gap('train') >= 1", 'False')]),
+    ],
+    '2_residual_block': [
+        ('the branch alone', 'residual', [('relu(out + x)', 'relu(out)')]),
+        ('without stride', 'residual', [('strides = 1 if same_shape else 2', 'strides = 1')]),
+        ('without the second BN', 'residual', [('self.bn2(self.conv2(out))', 'self.conv2(out)')]),
+        ('the pixels alone', 'zero_pad', [('if channels == x.shape[1]', 'if True')]),
+        ('the channels alone', 'zero_pad', [('x[:, :, ::2, ::2]', 'x')]),
+        ('new channels always', 'zero_pad', [('channels - x.shape[1], *', '1, *'),
+                                             ('if channels == x.shape[1]', 'if False')]),
+    ],
+    '3_deeper_resnets': [
+        ('two depths alone', 'stage_blocks', [('if depth not in table', 'if depth > 34')]),
+        ('no error', 'stage_blocks', [('if depth not in table', 'if False'),
+                                      ('table[depth]', 'table.get(depth)')]),
+        ('18 layers alone', 'resnet', [('stage_blocks(depth)', 'stage_blocks(18)')]),
+        ('no dense layer', 'resnet', [(', nn.Dense(num_classes)', '')]),
+        ('no BN in the stem', 'resnet', [('*conv_bn(64, 7, stride=2)', 'conv_bn(64, 7, 2)[0]')]),
+    ],
+    '4_bottleneck': [
+        ('the branch alone', 'bottleneck', [('self.body(x) + self.downsample(x)', 'self.body(x)')]),
+        ('without projection', 'bottleneck', [('if downsample', 'if False')]),
+        ('without stride', 'bottleneck', [(', strides=stride', '')]),
+        ('with biases', 'bottleneck', [('use_bias=False', 'use_bias=True')]),
+    ],
+    '5_preactivation': [
+        ('the branch alone', 'unit', [('return out + (self.conv3(active) if self.conv3 else x)',
+                                       'return out')]),
+        ('one size alone', 'unit', [('strides = 1 if same_shape else 2', 'strides = 1'),
+                                    ('strides=2', 'strides=1')]),
+        ('one BN', 'unit', [('self.bn2(self.conv1', '(self.conv1')]),
+        ('a net of one unit a stage', 'net', [('range(n - 1)', 'range(0)')]),
+        ('without the last activation', 'net',
+         [("nn.BatchNorm(), nn.Activation('relu'), nn.GlobalAvgPool2D()", 'nn.GlobalAvgPool2D()')]),
+    ],
+    '6_better_or_broken': [
+        ('always 0', 'shortcut', [('return (block(x) - x).abs().max().asscalar()', 'return 0')]),
+        ('nothing set to zero', 'shortcut', [('p.set_data(nd.zeros(p.shape))', 'pass')]),
+        ('always 0, or None', 'moved', [('max(largest, default=None)', '0 if largest else None')]),
+        ('0 without BN', 'moved', [('default=None', 'default=0')]),
+        ('the length of the change', 'relative', [('change / sum((old ** 2).sum() for old in '
+                                                   'before)', 'change')]),
+        ('the first batch alone', 'wrong', [('in batches for', 'in list(batches)[:1] for')]),
+        ('the factor of the whole net', 'growth', [(' ** (1 / (len(signals) - 1))', '')]),
+        ('four answers', 'diagnosis', [("'E': 'the initialisation'", '')]),
+        ('an answer that is not in the list', 'diagnosis', [("'the labels'", "'the data'")]),
+        ('as it was', 'repair_a', [('_replace(block=Block)', '_replace()')]),
+        ('as it was', 'repair_b', [('_replace(step=step_a)', '_replace()')]),
+        ('as it was', 'repair_c', [('_replace(rate=0.02)', '_replace()')]),
+        ('still too small', 'repair_c', [('rate=0.02', 'rate=0.00003')]),
+        ('as it was', 'repair_d', [('_replace(batches=batches)', '_replace()')]),
+        ('as it was', 'repair_e', [('_replace(init=Init())', '_replace()')]),
+        ('the mean difference alone', 'difference', [('mean() - half, d.mean() + half',
+                                                      'mean(), d.mean()')]),
+        ('an answer for one seed too', 'difference', [('return None', 'return d[0], d[0]')]),
+        ('a alone', 'verdict', [(" else 'b' if high < 0", '')]),
+        ('never open', 'verdict', [("'b' if high < 0 else 'open'", "'b'")]),
+        ('an interval for everything', 'verdict', [("return 'no answer'", "return 'open'")]),
     ],
 }
 

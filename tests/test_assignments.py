@@ -6,11 +6,13 @@ that cannot be read, and, in a second call, one with trouble. Files and folders:
 """
 import contextlib
 import csv
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from unittest import mock
 
 import utils  # noqa: F401  before mxnet, for its threads
@@ -20,12 +22,12 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from rules import MACHINE_PATH, broken_links, definitions, kept_definitions, rendered
-from solutions import ALTERNATIVES, WRONG
+from solutions import ALTERNATIVES, HALF, WRONG
 
 from scripts.files import locked
 from tools import course
 from tools.course import COURSE
-from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, code_cells
+from tools.notebook import KERNELSPEC, LANGUAGE_INFO, ROOT, code_cells, markdown
 
 SOURCE, RELEASE = COURSE / 'source' / 'resnet', COURSE / 'release' / 'resnet'
 RELEASE_ZH = COURSE / 'release_zh' / 'resnet'
@@ -57,6 +59,15 @@ def points(name, kind):
 
 
 TESTS = {name: [c.id for c in read(name).cells if is_test(c)] for name in NAMES}
+CHECKS = {name: [c.id for c in read(name).cells if is_check(c)] for name in NAMES}
+PLACE = re.compile(r'Read (\d\d), section (\d+)')
+
+
+def missing_in(message):
+    """Which of the three things a failure's message does not name."""
+    return [what for what, pattern in (
+        ('what was expected', r'[Ee]xpected\b.* \S'), ('what was found', r'[Ff]ound\b:? \S'),
+        ('where to read', PLACE)) if not re.search(pattern, message)]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -225,6 +236,15 @@ def test_every_part_has_a_check():
             f'{cell.id}_check' for cell in parts]
 
 
+@pytest.mark.parametrize('name', NAMES)
+def test_every_test_and_check_names_a_section_that_there_is(name):
+    for cell in filter(is_test, read(name).cells):
+        assert PLACE.search(cell.source), f'{cell.id} does not say where to read'
+    for number, section in PLACE.findall('\n'.join(c.source for c in code_cells(read(name)))):
+        path, = (ROOT / 'notebooks').glob(f'{number}_*.ipynb')
+        assert f'\n## {section}. ' in markdown(nbformat.read(path, as_version=4)), path.name
+
+
 def test_the_given_block_is_that_of_the_series():
     kept = dict(kept_definitions())
     given = next(c for c in read('3_deeper_resnets').cells if c.id == 'block')
@@ -242,14 +262,14 @@ def grader_can_be_imported(monkeypatch):
 
 
 def run_cells(name, changed, tests, space=None):
-    """Runs a source notebook's cells, some of them changed, up to its tests.
+    """Runs a source notebook's cells, some of them changed, and of its tests and checks `tests`.
 
     changed: {cell: source}. space: a dict for the names that the cells define, None where nobody
     asks. Returns {test: the exception, or None where it passed}.
     """
     space, outcome = {} if space is None else space, {}
     for cell in code_cells(read(name)):
-        if is_check(cell) or (is_test(cell) and cell.id not in tests):
+        if (is_check(cell) or is_test(cell)) and cell.id not in tests:
             continue
         if cell.id.startswith('run_'):  # it takes long, and only shows something
             continue
@@ -280,21 +300,69 @@ def test_there_are_enough_wrong_solutions(name):
     assert found_by == set(TESTS[name]), 'every test finds at least one wrong solution'
 
 
-@pytest.mark.parametrize('name, what, cell, edits, test', [
-    pytest.param(name, *wrong, id=f'{name[0]}, {wrong[0]}')
-    for name in NAMES for wrong in WRONG[name]])
-def test_wrong_solution_loses_the_points_meant_for_it(name, what, cell, edits, test):
+def message(error):
+    """What a student reads of an exception."""
+    return ' '.join([str(error), *getattr(error, '__notes__', [])])
+
+
+@functools.cache
+def failure(name, number):
+    """The kind and the message of what the test meant for a wrong solution raises, or None."""
+    _, cell, edits, test = WRONG[name][number]
     error = run_cells(name, {cell: edited(name, cell, edits)}, [test])[test]
-    assert error is not None, f'{test} lets pass: {what}'
+    return error and (type(error), message(error))
+
+
+EVERY_WRONG_ONE = pytest.mark.parametrize('name, number', [
+    pytest.param(name, number, id=f'{name[0]}, {wrong[0]}')
+    for name in NAMES for number, wrong in enumerate(WRONG[name])])
+
+
+@EVERY_WRONG_ONE
+def test_wrong_solution_loses_the_points_meant_for_it(name, number):
+    what, *_, test = WRONG[name][number]
+    assert failure(name, number) is not None, f'{test} lets pass: {what}'
     # The solution itself works as Python; it is not a slip in the edit that fails.
-    assert not isinstance(error, (NameError, SyntaxError, AttributeError, TypeError)), repr(error)
+    kind, text = failure(name, number)
+    assert not issubclass(kind, (NameError, SyntaxError, AttributeError, TypeError)), text
+
+
+@EVERY_WRONG_ONE
+def test_a_failure_names_what_was_expected_what_came_and_where_to_read(name, number):
+    _, text = failure(name, number)
+    assert not missing_in(text), text
+
+
+@pytest.mark.parametrize('changed, words', [
+    (lambda a: -a, 'only the signs are wrong'), (lambda a: 0 * a, 'all numbers found are 0'),
+    (lambda a: 3 * a, 'all are 3 times'), (lambda a: a - 2, 'all differ by the same -2'),
+    (lambda a: np.maximum(a, 0), '0 is found where a negative number'),
+    (lambda a: a * [[[[1]], [[1]], [[2]]]], '2 of 3 channels are right'),
+    (lambda a: a[::-1], 'correlation'), (lambda a: np.log(a - a), 'not all numbers found are fin'),
+    (lambda a: a[:, 1:], r'expected the shape \(2, 3, 4, 4\), found \(2, 2, 4, 4\)')])
+def test_a_comparison_says_in_what_two_arrays_are_alike(changed, words):
+    import grader
+    expected = grader.random(2, 3, 4, 4)
+    grader.assert_close(expected, expected, 'the output')
+    with np.errstate(all='ignore'), pytest.raises(AssertionError, match=words) as failed:
+        grader.assert_close(grader.nd.array(changed(expected.asnumpy())), expected, 'the output')
+    assert missing_in(str(failed.value)) == ['where to read']
+
+
+@pytest.mark.parametrize('name', NAMES[1:2] + NAMES[3:5])
+def test_a_comparison_notices_the_numbers_of_the_other_mode(name):
+    number = next(i for i, wrong in enumerate(WRONG[name])
+                  if wrong[0] == 'BN with running statistics only')
+    assert '(found are the numbers of prediction mode)' in failure(name, number)[1]
 
 
 @pytest.mark.parametrize('name, changed', [
     pytest.param(name, changed, id=f'{name[0]}, {what}')
     for name in NAMES for what, changed in {'ours': {}, **ALTERNATIVES[name]}.items()])
 def test_right_solution_gets_full_marks(name, changed):
-    outcome = run_cells(name, changed, TESTS[name])
+    # Checks run among the student's names, so who calls other things `abs` has to rename them.
+    checks = [] if 'range(10)' in ''.join(changed.values()) else CHECKS[name]
+    outcome = run_cells(name, changed, TESTS[name] + checks)
     assert not {test: repr(error) for test, error in outcome.items() if error is not None}
 
 
@@ -302,6 +370,87 @@ def test_right_solution_gets_full_marks(name, changed):
 def test_the_stub_passes_no_test(name):
     stubs = {c.id: c.source for c in code_cells(read(name, RELEASE)) if settings(c)['solution']}
     assert all(run_cells(name, stubs, TESTS[name]).values())
+
+
+# ---------------------------------------------------------------------------------------------
+# What a student's Validate looks at
+
+
+def check_raises(name, part, source):
+    """What a part's check raises, or None; earlier checks run too, whose names it may use."""
+    check = f'{part}_check'
+    earlier = CHECKS[name][:CHECKS[name].index(check)]
+    checks = [c for c in earlier if not c.startswith('repair_')]  # which take seconds
+    return run_cells(name, {part: source}, [*checks, check])[check]
+
+
+@pytest.mark.parametrize('what', ['untouched', 'return None', 'return x'])
+@pytest.mark.parametrize('name, part', [
+    pytest.param(name, check.removesuffix('_check'), id=f'{name[0]}, {check}')
+    for name in NAMES for check in CHECKS[name]])
+def test_a_check_fails_where_a_part_is_not_done(name, part, what):
+    stub = next(c.source for c in read(name, RELEASE).cells if c.id == part)
+    if what != 'untouched':
+        stub, number = re.subn(r'# YOUR CODE HERE\n *raise .*', what, stub)
+        assert number, 'the stub looks different now'
+    if what == 'return x' and not re.search(r'def \w+\(.*\bx\b', stub):
+        pytest.skip('the part takes no x')
+    error = check_raises(name, part, stub)
+    assert error is not None, f'the check lets pass: {what}'
+    if what == 'untouched':
+        assert isinstance(error, NotImplementedError)
+    elif what == 'return None':
+        assert not missing_in(message(error)), message(error)
+
+
+@pytest.mark.parametrize('name, what, part, edits', [
+    pytest.param(name, *half, id=f'{name[0]}, {half[1]}: {half[0]}')
+    for name in NAMES for half in HALF[name]])
+def test_a_check_fails_where_a_part_is_half_done(name, what, part, edits):
+    error = check_raises(name, part, edited(name, part, edits))
+    assert error is not None, f'the check lets pass: {what}'
+    assert not isinstance(error, (NameError, SyntaxError, AttributeError)), repr(error)
+    if isinstance(error, AssertionError):
+        assert not missing_in(message(error)), message(error)
+
+
+def test_every_part_has_a_half_done_solution():
+    assert {name: {part for _, part, _ in HALF[name]} for name in NAMES} == {
+        name: {check.removesuffix('_check') for check in CHECKS[name]} for name in NAMES}
+
+
+@pytest.mark.parametrize('folder', [RELEASE, RELEASE_ZH], ids=['en', 'zh'])
+@pytest.mark.parametrize('name', NAMES)
+def test_validate_counts_an_untouched_answer_in_words_as_failed(name, folder):
+    from nbgrader.utils import determine_grade  # late: it takes seconds
+
+    answers = [c for c in read(name, folder).cells
+               if c.cell_type == 'markdown' and settings(c).get('solution')]
+    assert [determine_grade(c)[0] for c in answers] == [0]
+    answers[0].source = 'An answer.'
+    assert determine_grade(answers[0])[0] is None, 'what is written is for a teacher to grade'
+
+
+def test_validate_names_the_cells_that_are_not_done(tmp_path):
+    from nbgrader.validator import Validator
+
+    def failed(**sources):
+        nb = read('1_gradients', RELEASE)
+        for cell in nb.cells:
+            cell.source = sources.get(cell.id, cell.source)
+        nbformat.write(nb, tmp_path / '1_gradients.ipynb')
+        found = Validator().validate(str(tmp_path / '1_gradients.ipynb')).get('failed', [])
+        ids = {c.source.strip(): c.id for c in nb.cells}
+        return {ids[cell['source']]: cell['raw_error'] for cell in found}
+
+    ours = {c.id: c.source for c in read('1_gradients').cells if settings(c).get('solution')}
+    assert list(failed()) == [*CHECKS['1_gradients'], 'answer']
+    assert list(failed(**{**ours, 'answer': read('1_gradients', RELEASE).cells[-1].source})) == [
+        'answer']
+    assert not failed(**ours)
+    half = edited('1_gradients', 'chain', [('for w in weights:', 'for w in weights[:1]:')])
+    found = failed(**{**ours, 'chain': half})
+    assert list(found) == ['chain_check'] and not missing_in(found['chain_check'])
 
 
 # ---------------------------------------------------------------------------------------------
@@ -517,7 +666,7 @@ def test_a_mixed_submission(graded):
     marks = graded[0]['mixed']
     assert float(marks['1_gradients']) == float(marks['3_deeper_resnets']) == 0, 'missing'
     assert float(marks['2_residual_block']) == points('2_residual_block', 'code')
-    assert float(marks['4_bottleneck']) == points('4_bottleneck', 'code') - 2
+    assert float(marks['4_bottleneck']) == points('4_bottleneck', 'code') - 1, 'test_counts'
     assert float(marks['5_preactivation']) == points('5_preactivation', 'code'), (
         'deleted cells are put back')
 
@@ -532,7 +681,10 @@ def test_feedback_says_what_failed(graded):
     pages = graded[1] / 'feedback'
     assert len(list(pages.glob('*/resnet/*.html'))) == len(NAMES) + 3 + 3 + 2 + 2 + 1
     page = (pages / 'mixed/resnet/4_bottleneck.html').read_text('utf-8')
-    assert '75,648, not 75,008' in page and 'No biases, a BN behind every' in page
+    assert 'expected 75,008 parameters, found 75,648' in page
+    assert 'found 75,648. Read 05, section 2' in page, 'the check'
+    assert 'found 75,648, a difference of +640. Read 05, section 2' in page, 'the test'
+    assert 'No biases, a BN behind every' in page, 'what it looked at'
     assert 'CellTimeoutError' in (pages / 'trouble/resnet/1_gradients.html').read_text('utf-8')
 
 
@@ -594,6 +746,9 @@ def no_nbgrader(monkeypatch):
     behaviour = mock.Mock()
     monkeypatch.setattr(course, 'make_course', make)
     monkeypatch.setattr(course, 'nbgrader', nbgrader)
+    monkeypatch.setattr(course, 'CORES', 1)  # students in their order
+    for name in ('copy_gradebook', 'copy_marks'):
+        monkeypatch.setattr(course, name, lambda *arguments: None)
     monkeypatch.setattr(course, 'marks_of', lambda folder, students: {
         student: [1] * len(NAMES) + [len(NAMES), 100, 0] for student in students})
     monkeypatch.setattr(course.subprocess, 'run', lambda *a, **k: mock.Mock(returncode=0))
@@ -635,6 +790,47 @@ def test_a_student_that_fails_is_named_and_the_others_are_marked(tmp_path, no_nb
     said = capsys.readouterr()
     assert '3 students seen, 2 marked' in said.out and 'ada: a crash' in said.err
     assert table(tmp_path / 'in-graded') == ['bob', 'cyd']
+
+
+def test_a_line_says_how_far_the_class_is():
+    with mock.patch.object(course.time, 'monotonic', side_effect=[0, 3000, 6000, 6010, 6020]):
+        progress = course.Progress({'ada': [1], 'bob': [1], 'cyd': [1, 2], 'dan': []})
+        assert [progress.after(student, unmarked) for student, unmarked in (
+            ('ada', 0), ('bob', 1), ('cyd', 1), ('dan', 2))] == [
+            ' (1 of 4 done, about 2 h 30 min to go)',
+            ' (2 of 4 done, 1 not marked, about 1 h 40 min to go)',
+            ' (3 of 4 done, 1 not marked)', ' (4 of 4 done, 2 not marked)']
+
+
+def test_what_nobody_thought_of_costs_one_student_his_marks(tmp_path, no_nbgrader, capsys):
+    make_class(tmp_path / 'in', 'ada', 'bob', 'cyd')
+    no_nbgrader.side_effect = [None, KeyError('a slip'), None]
+    assert course.main(['grade', str(tmp_path / 'in')]) == 1
+    said = capsys.readouterr()
+    assert 'bob: NOT MARKED (2 of 3 done, 1 not marked' in said.out
+    assert "bob: KeyError: 'a slip'" in said.err
+    assert table(tmp_path / 'in-graded') == ['ada', 'cyd']
+
+
+@pytest.mark.parametrize('jobs', [1, 3])
+def test_as_many_at_a_time_as_wanted(tmp_path, no_nbgrader, jobs):
+    make_class(tmp_path / 'in', *'abcdef')
+    busy, most, lock = [], [], threading.Lock()
+
+    def autograde(student):
+        with lock:
+            busy.append(student)
+            most.append(len(busy))
+        if len(most) < jobs:  # until as many have come
+            assert all_there.wait(60)
+        all_there.set()
+        with lock:
+            busy.remove(student)
+
+    all_there = threading.Event()
+    no_nbgrader.side_effect = autograde
+    assert course.main(['grade', str(tmp_path / 'in'), f'--jobs={jobs}']) == 0
+    assert max(most) == jobs and table(tmp_path / 'in-graded') == [*'abcdef']
 
 
 def test_nothing_is_graded_without_the_grader(tmp_path, no_nbgrader, monkeypatch):

@@ -8,9 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from nbgrader.nbgraderformat import MetadataValidator
 
+from assignments.rebuild import read_cell, read_cells, rebuild, rebuild_submitted
 from scripts.files import is_ignored
 from tools.course import ASSIGNMENT, COURSE, known_notebooks, only
-from tools.submissions import find_students, read_cells, read_submission, rebuild
+from tools.submissions import find_students, read_submission
 
 NAMES = known_notebooks()
 RELEASED = {name: nbformat.read(COURSE / f'release/resnet/{name}.ipynb', 4) for name in NAMES}
@@ -48,6 +49,10 @@ def rebuilt(nb, folder, name):
         assert cell.cell_type == released.cell_type and cell.metadata == released.metadata
         if not released.metadata.nbgrader.solution:
             assert cell.source == released.source
+    # `make grade` rebuilds it, and then nbgrader, by nbgrader_config.py, once more.
+    again, _ = rebuild([read_cell(cell) for cell in nb.cells], RELEASED[name])
+    assert [(cell.cell_type, cell.source, cell.metadata) for cell in again.cells] == \
+        [(cell.cell_type, cell.source, cell.metadata) for cell in nb.cells]
     return nb, odd
 
 
@@ -212,6 +217,16 @@ def test_the_teacher_hears_of_odd_cells(tmp_path, kinds, said):
     assert len(odd) == 1 and said in odd[0] and 'residual' in odd[0]
     if kinds == [retype]:
         assert 'residual' in defined(new)
+
+
+def test_nbgrader_rebuilds_and_says_what_was_odd(tmp_path, monkeypatch, caplog):
+    nb = done(NAMES[1])
+    copy(nb, next(i for i, cell in enumerate(nb['cells']) if cell['id'] == 'residual'))
+    monkeypatch.chdir(COURSE)
+    new, _ = rebuild_submitted(nbformat.from_dict(nb), {'nbgrader': {
+        'student': 'ada', 'assignment': ASSIGNMENT, 'notebook': NAMES[1]}})
+    assert [grade_id(c) for c in ours(new)] == [grade_id(c) for c in ours(RELEASED[NAMES[1]])]
+    assert caplog.messages == [f'ada, {NAMES[1]}: cells that are there twice: residual']
 
 
 def test_what_a_student_changed_in_a_given_cell_runs_behind_it(tmp_path):

@@ -9,7 +9,7 @@ from tools.notebook import code_cells, read
 COMMANDS = {'split_data', 'train', 'predict', 'export', 'launch_local'}  # of scripts/
 ROOMS = {path.stem: 'scripts' for path in ROOT.glob('scripts/*.py')} | {
     name: name for name in ('utils', 'resnet', 'drawings', 'scripts', 'tools', 'records',
-                            'benchmarks', 'tests')}
+                            'benchmarks', 'tests', 'assignments')}
 ALLOWED = {
     'utils': set(),
     'resnet': set(),
@@ -17,7 +17,7 @@ ALLOWED = {
     'scripts': {'utils', 'resnet', 'scripts'},
     'notebooks': {'utils', 'resnet', 'drawings', 'scripts'},
     'assignments': {'utils', 'resnet'},
-    'tools': {'utils', 'resnet', 'scripts', 'tools'},
+    'tools': {'utils', 'resnet', 'scripts', 'assignments', 'tools'},
     'records': {'utils', 'resnet', 'scripts', 'tools', 'records'},
     'benchmarks': {'utils', 'resnet', 'scripts', 'tools', 'records', 'benchmarks'},
     'docs': {'tools'},

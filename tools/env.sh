@@ -4,7 +4,7 @@
 #
 #   tools/env.sh series       .venv, of requirements.txt
 #   tools/env.sh gpu          .venv-gpu: the same, with MXNet's CUDA build and CUDA's libraries
-#   tools/env.sh NAME         .venv-NAME, of requirements/NAME.txt (bench, browser, site)
+#   tools/env.sh NAME         .venv-NAME, of requirements/NAME.txt (bench, browser, hub, site)
 #   tools/env.sh uv ARGUMENT… runs uv, the installer
 set -eu
 unset CDPATH  # with it, cd may go to another folder of the same name
@@ -82,7 +82,7 @@ fi
 
 name=${1-}
 case "$name" in
-    series | gpu | bench | browser | site) ;;
+    series | gpu | bench | browser | hub | site) ;;
     *) sed -n '2,/^[^#]/s/^# \{0,1\}//p' tools/env.sh; [ "$name" = --help ] && exit || exit 2 ;;
 esac
 platform="$(uname -s) $(uname -m)" python=3.11 with_pip=
@@ -149,14 +149,14 @@ $network
 What has been fetched is kept."
 fi
 
-if [ "$name" = site ]; then
-    cp requirements/npm/*.json "$venv" &&
+if [ -d "requirements/npm-$name" ]; then
+    cp "requirements/npm-$name"/*.json "$venv" &&
         PATH="$PWD/$venv/bin:$PATH" npm ci --prefix "$venv" --ignore-scripts --no-audit --no-fund \
             --loglevel=error ||
-        fail "what requirements/npm lists could not be installed; npm's own words are above.
+        fail "what requirements/npm-$name lists could not be installed; npm's own words are above.
 $network"
 fi
-if [ "$name:$platform" = "series:Linux aarch64" ]; then
+if [ "$platform" = "Linux aarch64" ] && [ -d "$venv/lib/python3.11/site-packages/mxnet" ]; then
     # There MXNet wants Arm's Performance Libraries, which no wheel brings. SciPy's OpenBLAS has
     # every function that it takes from them, so it stands in for all three.
     for library in libarmpl_lp64_mp.so libamath.so libastring.so; do
