@@ -14,7 +14,7 @@ from tools.notebook import NOTEBOOKS, ROOT, code_cells, read
 # file in docs/: notebook, and a string that stands in the one cell of it that draws the picture
 PICTURES = {
     'plain_and_residual.png': ('02_residual_block', 'utils.plot_errors('),
-    'one_block_deleted.png': ('07_inside_a_resnet', "xlabel='deleted block'"),
+    'one_block_deleted.png': ('07_inside_a_resnet', 'def draw_deletions('),
     'surest_mistakes.png': ('04_fashion_mnist', 'sure[i]'),
 }
 
