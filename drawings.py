@@ -186,7 +186,7 @@ def draw_paths():
     ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
 
 
-def draw_net(ax, parts, top=''):
+def draw_net(ax, parts, top):
     """Draw a whole net on `ax` from top to bottom, each part in a band of its own.
 
     parts: [(name, note, blocks)], a block being (layers, shortcut): the names of its layers, and
@@ -834,7 +834,7 @@ def draw_bn_places(places):
         ax.set_title(title, fontsize=10)
 
 
-def draw_graph(operations, shapes=None):
+def draw_graph(operations, shapes):
     """Draw operations as the file of a net lists them, the longest path on the left.
 
     operations: [(title, its inputs, its outputs)], names of arrays, in an order in which they can
@@ -843,7 +843,6 @@ def draw_graph(operations, shapes=None):
     is beside the longest path is blue: the shortcut.
     shapes: {name of an array: text}, written beside the arrow that the array takes.
     """
-    shapes = shapes or {}
     made = {name: i for i, (_, _, outputs) in enumerate(operations) for name in outputs}
     before = [[made[name] for name in inputs if name in made] for _, inputs, _ in operations]
     rows = []
@@ -953,10 +952,11 @@ def draw_mistakes(right, sure, moved, always, refused):
                   va='center')
         left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
-        number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
         if moved[name] < 1e-3:
             digit, power = f'{moved[name]:.0e}'.split('e-')
             number = f'{digit} · 10⁻{power.lstrip("0").translate(RAISED)}'
+        else:
+            number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
                        va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})

@@ -277,7 +277,7 @@ def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
 
 def test_graph_has_every_operation_and_the_shortcut_beside_them():
     drawings.draw_graph([('Conv', ['x', 'w'], ['a']), ('Relu', ['a'], ['b']),
-                         ('Conv', ['x', 'v'], ['c']), ('Add', ['b', 'c'], ['d'])])
+                         ('Conv', ['x', 'v'], ['c']), ('Add', ['b', 'c'], ['d'])], {})
     ax = plt.gca()
     places = {text.get_text(): text.get_position() for text in ax.texts if text.get_text()}
     assert places['Relu'] == (0, -2) and places['Add'] == (0, -3)

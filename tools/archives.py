@@ -14,9 +14,9 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
+from assignments.rebuild import LARGEST  # bytes of a file: none that is too large to be read
 from scripts.files import is_ignored, locked
 
-LARGEST = 100_000_000  # bytes of a file that is unpacked, and of a notebook that is read
 TOTAL = 20 * 10 ** 9  # bytes of all files of an archive
 NOTE = '.archive.json'  # in an unpacked folder: of which archive, and what was left out
 
