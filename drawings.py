@@ -535,7 +535,7 @@ def draw_identity_copy():
     for stage in range(3):
         left = 2 + 10 * stage
         ax.text(left + 4, 4.2, f'stage {stage + 1}', ha='center', fontsize=10)
-        for first, last, text in ((0, 2, 'copied'), (3, 8, 'pass on')):
+        for first, last, text in ((0, 2, 'copied'), (3, 8, 'do nothing')):
             ends = [left + first - 0.3, left + last + 0.3]
             ax.plot(ends, [-0.85, -0.85], color='black', linewidth=1)
             ax.text(np.mean(ends), -1.15, f'{last - first + 1}\n{text}', ha='center', va='top',
