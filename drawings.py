@@ -432,24 +432,27 @@ def draw_shared_batch():
 
 def draw_servers_and_ring(workers=4):
     """Draw, side by side, workers around a parameter server, and workers in a ring."""
-    left, right = canvas(6.4, 3.6, columns=2)
+    left, right = canvas(6.4, 3.8, columns=2)
     angles = np.pi / 2 - 2 * np.pi * np.arange(workers) / workers
     places = 2.9 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     box(left, 0, 0, 'server', width=1.5, height=0.8)
     for rank, (place, following) in enumerate(zip(places, np.roll(places, -1, axis=0),
                                                   strict=True)):
         side = 0.07 * np.array([-place[1], place[0]])  # to the left of the way to the server
-        arrow(left, 0.66 * place + side, 0.32 * place + side)
-        arrow(left, 0.32 * place - side, 0.66 * place - side, linestyle='--')
+        flat = abs(place[0]) / 2.9  # boxes are wider than high
+        outer, inner = (0.84 - 0.17 * flat) * place, (0.17 + 0.11 * flat) * place
+        arrow(left, outer + side, inner + side)
+        arrow(left, inner - side, outer - side, linestyle='--')
         way = following - place
-        arrow(right, place + 0.3 * way, place + 0.7 * way)
+        arrow(right, place + 0.2 * way, place + 0.8 * way)
         for ax in (left, right):
             box(ax, *place, f'worker {rank}', width=1.7)
     for ax, x, y, text, align in ((left, -0.4, 1.4, 'push: whole\ngradient', 'right'),
                                   (left, 0.4, 1.4, 'pull: sum', 'left'),
                                   (right, 1.65, 1.8, f'1/{workers} of the\ngradient', 'left')):
         ax.text(x, y, text, ha=align, va='center', fontsize=9)
-    for ax, title in ((left, 'parameter server'), (right, 'ring all-reduce')):
+    for ax, title in ((left, 'parameter server:\nall meet at one link'),
+                      (right, 'ring all-reduce:\neach sends to the next')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
 
 
