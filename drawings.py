@@ -1052,5 +1052,6 @@ def draw_sorted_losses(ax, losses, cut=2):
     ax.text(100 * (losses < 0.75 * cut).mean() - 1, 0.97 * cut, ha='right', va='top',
             s=f'up to {losses.max():.1f} ↑')
     ax.set(xlim=(0, 100), ylim=(0, cut), ylabel='loss',
-           xlabel='share of the images (%), from the easiest to the hardest')
+           xlabel='share of the images (%), from the easiest to the hardest',
+           title='Most images are easy; a few hard ones raise the mean')
     ax.grid(False)
