@@ -226,7 +226,7 @@ def draw_net(ax, parts, top):
     ax.set(ylim=(y + 0.4, 1.05), xlim=(-4.8, 4.6))
 
 
-def animate_backward(curves, alt):
+def animate_backward(curves, title, alt):
     """An animation, for display in a notebook: gradient norms appear from the last layer back.
 
     curves: {label: (line style, norms)}, the norms of equally many layers, first layer first.
@@ -241,7 +241,7 @@ def animate_backward(curves, alt):
     for label, (style, norms) in curves.items():  # from the first picture on, where the line ends
         ax.text(1, 2 * norms[:8].max(), label, color=style['color'], fontsize=12)
     everything = np.concatenate([norms for _, norms in curves.values()])
-    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
+    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6), title=title)
     ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
     ax.set_ylabel("norm of the weights' gradient", fontsize=12)
 
@@ -1055,5 +1055,6 @@ def draw_sorted_losses(ax, losses, cut=2):
     ax.text(100 * (losses < 0.75 * cut).mean() - 1, 0.97 * cut, ha='right', va='top',
             s=f'up to {losses.max():.1f} ↑')
     ax.set(xlim=(0, 100), ylim=(0, cut), ylabel='loss',
-           xlabel='share of the images (%), from the easiest to the hardest')
+           xlabel='share of the images (%), from the easiest to the hardest',
+           title='Most images are easy; a few hard ones raise the mean')
     ax.grid(False)

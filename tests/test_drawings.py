@@ -70,7 +70,7 @@ def test_option_a_has_two_channels_of_zeros():
 def test_animation_shows_all_layers_at_its_end_and_says_so_in_words():
     curves = {'level': ({'color': 'black'}, np.ones(9)),
               'falling': ({'color': 'red'}, 10. ** -np.arange(9))}
-    shown = drawings.animate_backward(curves, 'What happens.').data
+    shown = drawings.animate_backward(curves, 'Title', 'What happens.').data
     assert 'alt="What happens."' in shown
     data = base64.b64decode(re.search('base64,([^"]*)', shown).group(1))
     with Image.open(io.BytesIO(data)) as picture:
