@@ -538,7 +538,7 @@ def draw_identity_copy():
     for stage in range(3):
         left = 2 + 10 * stage
         ax.text(left + 4, 4.2, f'stage {stage + 1}', ha='center', fontsize=10)
-        for first, last, text in ((0, 2, 'copied'), (3, 8, 'pass on')):
+        for first, last, text in ((0, 2, 'copied'), (3, 8, 'do nothing')):
             ends = [left + first - 0.3, left + last + 0.3]
             ax.plot(ends, [-0.85, -0.85], color='black', linewidth=1)
             ax.text(np.mean(ends), -1.15, f'{last - first + 1}\n{text}', ha='center', va='top',
@@ -928,7 +928,7 @@ def draw_arriving(pictures, says):
         below.stairs(row - 0.85 * bars / bars.max(), edges, baseline=row, fill=True, color='0.4')
         below.plot([numbers.min(), numbers.max()], [row, row], color='black', linewidth=1)
     below.axvspan(-2, 2, color='0.93', zorder=0)
-    below.text(0, -1.38, 'black to white', ha='center', va='top', fontsize=9)
+    below.text(0, -1.38, 'shown from black to white', ha='center', va='top', fontsize=9)
     below.set(yticks=range(len(pictures)), yticklabels=pictures, xscale='symlog', xlim=(-3, 2000),
               ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
     below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
@@ -948,11 +948,11 @@ def draw_mistakes(right, sure, moved, always, refused):
     unseen = sum(right[name] >= right[first] - 0.05 for name in order)
     headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
     places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
-    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.6), width_ratios=(3, 2), sharey=True)
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.8), width_ratios=(3, 2), sharey=True)
+    white = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}  # hides a line behind words
     for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
-        left.text(0.02, y, f'{right[name]:.2f} right' if y == 0 else f'{right[name]:.2f}',
-                  va='center')
+        left.text(0.02, y, f'{right[name]:.3f}', va='center')
         left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
         if moved[name] < 1e-3:
@@ -962,21 +962,24 @@ def draw_mistakes(right, sure, moved, always, refused):
             number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
-                       va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
-    left.text(1.03, -0.7, 'dot: sure, on average', ha='right', va='center', fontsize=9)
+                       va='center', bbox=white)
+    left.text(0, -0.75, 'bar: share right', va='center', fontsize=9)
+    left.text(1.04, -0.75, 'dot: mean largest probability', ha='right', va='center', fontsize=9,
+              bbox=white)
     for text, y in headings.items():
-        left.text(0, y + 0.1, text, va='center', weight='bold', fontsize=9)
+        left.text(0.01, y + 0.1, text, va='center', weight='bold', fontsize=9, bbox=white)
     foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
     left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')
     other.axvline(refused, color='black', linestyle='--', linewidth=1)
-    other.text(1.5 * refused, foot, 'export.py refuses', fontsize=9, va='center')
+    other.text(1.5 * refused, foot, 'another net', fontsize=9, va='center')
     left.set(yticks=places, yticklabels=order, xlim=(0, 1.04), xticks=(0, 0.5, 1),
-             ylim=(foot + 0.4, -1), xlabel='share of the pictures')
+             ylim=(foot + 0.4, -1.1), xlabel='share, or probability',
+             title='Accuracy misses three mistakes …')
     left.grid(False, axis='y')
     other.grid(False, axis='y')
     other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
-              xlabel='moved: largest change\nof a probability')
+              xlabel='largest change\nof a probability', title='… probabilities none')
 
 
 def draw_first_difference(spoilt, everywhere, stages, level):
@@ -987,37 +990,41 @@ def draw_first_difference(spoilt, everywhere, stages, level):
     one has no difference, or less than 1e-6, a mark at the foot says so. stages: {name: its last
     operation, counted from 1}. level: from where on a difference counts.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.8))
-    begin, foot = 0.5, 1e-5
+    _, (ax, strip) = plt.subplots(2, 1, figsize=(6.4, 4), height_ratios=(10, 1), sharex=True)
+    begin = 0.5
     for i, (name, last) in enumerate(stages.items()):
         if i % 2:
-            ax.axvspan(begin, last + 0.5, color='0.93', zorder=0)
-        ax.text((begin + last + 0.5) / 2, 5, name, ha='center', fontsize=9)
+            for part in (ax, strip):
+                part.axvspan(begin, last + 0.5, color='0.93', zorder=0)
+        ax.text((begin + last + 0.5) / 2, 4, name, ha='center', fontsize=9)
         begin = last + 0.5
     operations = np.arange(1, len(spoilt[1]) + 1)
     for (_, values), style in ((spoilt, {'color': 'black', 'marker': 'o', 'markersize': 3}),
                                (everywhere, {'color': '0.5', 'linewidth': 1.5})):
         ax.plot(operations, np.where(values > 1e-6, values, np.nan), **{'linewidth': 1, **style})
     equal = spoilt[1] <= 1e-6
-    ax.plot(operations[equal], np.full(equal.sum(), foot), '|', color='black', markersize=5)
+    strip.plot(operations[equal], np.zeros(equal.sum()), '|', color='black', markersize=6)
     first = np.flatnonzero(spoilt[1] > level)[0]
     ax.annotate(f'{spoilt[0]}: first\nat operation {first + 1}', (first + 1, spoilt[1][first]),
                 (first - 22, 0.12), arrowprops={**ARROW, 'shrinkB': 4}, va='center')
     gap = operations[first:][equal[first:]]
     if len(gap):
         low, high = gap[0] - 0.8, gap[-1] + 0.8
-        ax.plot([low, low, high, high], [1.7 * foot, 2.2 * foot, 2.2 * foot, 1.7 * foot],
-                color='black', linewidth=1)
-        ax.text(gap.mean(), 2.6 * foot, 'shortcut, still whole', ha='center', va='bottom',
-                fontsize=9)
-    ax.text(20, 2.5 * np.nanmax(everywhere[1][:25]), everywhere[0], color='0.35')
+        strip.plot([low, low, high, high], [0.5, 0.85, 0.85, 0.5], color='black', linewidth=1)
+        ax.text(gap.mean(), 2.3e-5, 'shortcut, still whole', ha='center', va='bottom', fontsize=9)
+    ax.text(2, 2.5 * np.nanmax(everywhere[1][:25]), f'{everywhere[0]}: small, but everywhere',
+            color='0.35')
     ax.axhline(level, color='black', linestyle=':', linewidth=1)
-    ax.set(yscale='log', ylim=(0.6 * foot, 3), xlim=(0.5, begin), xlabel='operation, in order',
-           ylabel='difference, as a share\nof the largest output')
-    ax.set_yticks([foot, 1e-4, 1e-3, 1e-2, 0.1, 1],
-                  ['equal', *(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
+    ax.text(begin - 1, 0.85 * level, 'rounding lies below', ha='right', va='top', fontsize=9)
+    ax.set(yscale='log', ylim=(2e-5, 3), ylabel='difference, as a share\nof the largest output')
+    ax.set_title('The first difference names the layer', pad=20)
+    ax.set_yticks([1e-4, 1e-3, 1e-2, 0.1, 1],
+                  [*(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
     ax.minorticks_off()
-    ax.grid(False)
+    strip.set(ylim=(-1, 1), yticks=[0], yticklabels=['equal'], xlim=(0.5, begin),
+              xlabel='operation, in order')
+    for part in (ax, strip):
+        part.grid(False)
 
 
 def draw_maps(maps):
