@@ -189,7 +189,7 @@ def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
                         free=5)
     left, right = plt.gcf().axes
     assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
-    assert len(right.patches) == 2 * 4 and texts(right)[:4] == ['7.5'] * 4
+    assert len(right.patches) == 3 * 4 and texts(right)[:4] == ['12.0'] * 4
     assert 'your 5 GB' in texts(right) and list(right.lines[-1].get_ydata()) == [5, 5]
 
 
