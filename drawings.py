@@ -630,6 +630,28 @@ def draw_streams(blocks):
         ax.axis('off')
 
 
+def draw_norms():
+    """Draw which numbers of a batch get mean 0 and variance 1 together, in BN and in LN.
+
+    A row is a pixel, a column a channel; grey, one such set.
+    """
+    pixels, channels = 4, 6
+    _, axes = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    for ax, title in zip(axes, ('BN: one channel,\nall pixels of all images',
+                                'LN: one pixel,\nall its channels'), strict=True):
+        for image, row, column in np.ndindex(2, pixels, channels):
+            grey = column == 2 if title.startswith('BN') else (image, row) == (0, 1)
+            ax.add_patch(Rectangle((column, image * (pixels + 0.6) + row), 1, 1, linewidth=0.8,
+                                   facecolor='0.55' if grey else 'white', edgecolor='black'))
+        ax.set_yticks([pixels / 2, 1.5 * pixels + 0.6],
+                      ['pixels of\nimage 1', 'pixels of\nimage 2'])
+        ax.set(title=title, xlabel='channels', xticks=(), xlim=(-0.1, channels + 0.1),
+               ylim=(2 * pixels + 0.7, -0.1))
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+        ax.grid(False)
+
+
 def draw_attention(a, q, k, v):
     """Draw three pixels or more and what each receives: by a convolution, and by attention.
 

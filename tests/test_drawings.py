@@ -161,6 +161,14 @@ def test_lines_of_attention_are_as_thick_as_its_weights():
     assert len({line.get_linewidth() for line in fixed.lines}) == 3
 
 
+def test_bn_takes_a_column_of_all_images_and_ln_a_row_of_one():
+    drawings.draw_norms()
+    bn, ln = ([patch.get_xy() for patch in ax.patches if patch.get_facecolor()[0] < 1]
+              for ax in plt.gcf().axes)
+    assert len(bn) == 8 and len({x for x, _ in bn}) == 1
+    assert len(ln) == 6 and len({y for _, y in ln}) == 1
+
+
 def test_areas_of_convolutions_are_their_weights():
     drawings.draw_channels({'T': [(1, 256, 64), (3, 64, 64), (1, 64, 256)]})
     ax = plt.gca()
