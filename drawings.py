@@ -633,6 +633,28 @@ def draw_streams(blocks):
         ax.axis('off')
 
 
+def draw_norms():
+    """Draw which numbers of a batch get mean 0 and variance 1 together, in BN and in LN.
+
+    A row is a pixel, a column a channel; grey, one such set.
+    """
+    pixels, channels = 4, 6
+    _, axes = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    for ax, title in zip(axes, ('BN: one channel,\nall pixels of all images',
+                                'LN: one pixel,\nall its channels'), strict=True):
+        for image, row, column in np.ndindex(2, pixels, channels):
+            grey = column == 2 if title.startswith('BN') else (image, row) == (0, 1)
+            ax.add_patch(Rectangle((column, image * (pixels + 0.6) + row), 1, 1, linewidth=0.8,
+                                   facecolor='0.55' if grey else 'white', edgecolor='black'))
+        ax.set_yticks([pixels / 2, 1.5 * pixels + 0.6],
+                      ['pixels of\nimage 1', 'pixels of\nimage 2'])
+        ax.set(title=title, xlabel='channels', xticks=(), xlim=(-0.1, channels + 0.1),
+               ylim=(2 * pixels + 0.7, -0.1))
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+        ax.grid(False)
+
+
 def draw_attention(a, q, k, v):
     """Draw three pixels or more and what each receives: by a convolution, and by attention.
 
@@ -693,7 +715,11 @@ def draw_seen(ax, branch, shortcut, side, title=''):
     for column, style in ((2, '-'), (4, '--')):
         ax.add_patch(Rectangle((column - side / 2, 2 - side / 2), side, side, fill=False,
                                edgecolor='black', linewidth=3, linestyle=style, zorder=3))
-    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) - 0.4, -0.6))
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.2, 'grey: read by the branch', ha='center',
+            va='top', fontsize=10)
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.8, 'dots: read by the shortcut', ha='center',
+            va='top', fontsize=10, color=SHORTCUT)
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) + 1, -0.6))
     ax.set_title(title, fontsize=11)
     ax.axis('off')
 
@@ -701,10 +727,11 @@ def draw_seen(ax, branch, shortcut, side, title=''):
 def draw_costs(costs, kinds, free=None):
     """Draw, side by side, time against multiply-adds, and the memory that training takes.
 
+    A step may keep up to twice the outputs that are counted (notebook 05): dashed on top.
     costs: {layers: {'multiply-adds', 'milliseconds', 'for parameters', 'for 32 images': numbers}}.
     kinds: {name of the block: layers of its nets}, two or more. free: GB, a line for them.
     """
-    _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.6))
+    _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 4.2))
     for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
         points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
                   for layers in nets]
@@ -714,23 +741,27 @@ def draw_costs(costs, kinds, free=None):
         for layers, point in zip(nets, points, strict=True):
             left.annotate(layers, point, (6, -10), textcoords='offset points')
     left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
-             xlim=(0, 1.17 * max(x for x, _ in points)))
+             xlim=(0, 1.17 * max(x for x, _ in points)), title='Time follows multiply-adds')
     names = [str(layers) for layers in costs]
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
                                   for key in ('for parameters', 'for 32 images'))
     right.bar(names, for_parameters, color='white', edgecolor='black', hatch='////')
-    bars = right.bar(names, for_images, bottom=for_parameters, color='0.45')
+    right.bar(names, for_images, bottom=for_parameters, color='0.45')
+    bars = right.bar(names, for_images, bottom=for_parameters + for_images, color='white',
+                     edgecolor='black', linestyle='--')
     right.bar_label(bars, fmt='%.1f', padding=2)
-    top = (for_parameters + for_images).max()
+    top = (for_parameters + 2 * for_images).max()
     right.annotate('parameters,\ngradients,\nmomentum', (-0.3, for_parameters[0] / 2),
-                   (-0.4, 0.4 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
+                   (-0.4, 0.32 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
                    fontsize=9)
-    right.text(len(names) - 1, for_parameters[-1] + for_images[-1] / 2, 'outputs of layers',
-               rotation=90, ha='center', va='center', color='white', fontsize=9)
+    for text, share, color in (('outputs of layers', 0.5, 'white'),
+                               ('a step, at most', 1.5, 'black')):
+        right.text(len(names) - 1, for_parameters[-1] + share * for_images[-1], text,
+                   rotation=90, ha='center', va='center', color=color, fontsize=9)
     if free:
         right.axhline(free, color='black', linestyle=':', linewidth=1.2)
         right.text(-0.4, free, f'your {free} GB', va='bottom')
-    right.set(xlabel='layers', ylabel='counted, for 32 images (GB)')
+    right.set(xlabel='layers', ylabel='to train on 32 images (GB)', title='Outputs take the memory')
     right.margins(y=0.08)
     right.grid(False)
 

@@ -161,6 +161,14 @@ def test_lines_of_attention_are_as_thick_as_its_weights():
     assert len({line.get_linewidth() for line in fixed.lines}) == 3
 
 
+def test_bn_takes_a_column_of_all_images_and_ln_a_row_of_one():
+    drawings.draw_norms()
+    bn, ln = ([patch.get_xy() for patch in ax.patches if patch.get_facecolor()[0] < 1]
+              for ax in plt.gcf().axes)
+    assert len(bn) == 8 and len({x for x, _ in bn}) == 1
+    assert len(ln) == 6 and len({y for _, y in ln}) == 1
+
+
 def test_areas_of_convolutions_are_their_weights():
     drawings.draw_channels({'T': [(1, 256, 64), (3, 64, 64), (1, 64, 256)]})
     ax = plt.gca()
@@ -189,7 +197,7 @@ def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
                         free=5)
     left, right = plt.gcf().axes
     assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
-    assert len(right.patches) == 2 * 4 and texts(right)[:4] == ['7.5'] * 4
+    assert len(right.patches) == 3 * 4 and texts(right)[:4] == ['12.0'] * 4
     assert 'your 5 GB' in texts(right) and list(right.lines[-1].get_ydata()) == [5, 5]
 
 
