@@ -104,21 +104,23 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
 def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
     """Draw on `ax` what x meets on its two ways to the addition, from top to bottom.
 
-    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing.
+    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing. The
+    direct path from block to block, and what stands on it, has the shortcut's colour.
     """
     line = {'color': SHORTCUT, 'linewidth': 2.2}
+    edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2}
     ax.text(-1.1, 0.35, '$x$', ha='center', va='center', fontsize=12)
-    arrow(ax, (-1.1, 0.1), (-1.1, -2.75))
+    arrow(ax, (-1.1, -0.2), (-1.1, -2.75))
     box(ax, -1.1, -0.95, '2 conv: $F$', width=1.9)
-    ax.plot([-1.1, 1.1, 1.1], [-0.2, -0.2, -3], **line)
+    ax.plot([-1.1, -1.1, 1.1, 1.1], [0.1, -0.2, -0.2, -3], **line)
     arrow(ax, (1.1, -3), (-0.85, -3), **line)
-    for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
+    for x, text, frame in ((1.1, on_shortcut, edge), (-1.1, on_branch, {})):
         if text:
-            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()))
+            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()), **frame)
     plus(ax, -1.1, -3)
-    arrow(ax, (-1.1, -3.25), (-1.1, -3.6))
-    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6)
-    arrow(ax, (-1.1, -4.2), (-1.1, -4.65))
+    arrow(ax, (-1.1, -3.25), (-1.1, -3.6), **line)
+    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6, **edge)
+    arrow(ax, (-1.1, -4.2), (-1.1, -4.65), **line)
     ax.set(xlim=(-2.2, 2.2), ylim=(-4.7, 0.6))
     ax.set_title(title, fontsize=10)
 

@@ -82,6 +82,9 @@ def test_shortcut_has_a_box_for_what_it_meets():
     drawings.draw_shortcut(ax, '× g', title='T')
     assert {'× g', 'ReLU'} < set(texts(ax)) and texts(ax).count('+') == 1
     assert ax.get_title() == 'T'
+    # Blue: the box on the shortcut, and the ReLU behind the addition; not the branch.
+    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
+    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, True, True]
 
 
 @pytest.mark.parametrize('stages', [(), ('stage 1', 'stage 2', 'stage 3', 'stage 4')])
