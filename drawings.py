@@ -934,6 +934,34 @@ def draw_arriving(pictures, says):
     below.grid(False, axis='y')
 
 
+def draw_transfer():
+    """A net that knows six classes, and three ways to one for four others.
+
+    It stands between the two ways that copy its stem and stages, which are grey.
+    """
+    ax, = canvas(6.4, 4.2)
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
+            ('old net', 'trained on\n6 classes', '0.88', '-'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
+            ('from scratch', 'random,\ntrained', 'white', '-'))
+    for x, (way, state, shade, line) in enumerate(ways):
+        old = way == 'old net'
+        dense = 'dense layer:\ntrained,\nstays behind' if old else 'dense layer:\nnew,\ntrained'
+        for y, high, text, color, edge in (
+                (2.2, 1.9, f'stem and\nstages:\n{state}', shade, line),
+                (-0.9, 1.5, dense, 'white', '-')):
+            box(ax, 2.5 * x, y, text, 1.85, high, color=color, linewidth=1.8, linestyle=edge)
+        for start, end in ((3.95, 3.15), (1.25, -0.15), (-1.65, -2.3)):
+            arrow(ax, (2.5 * x, start), (2.5 * x, end))
+        for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
+            ax.text(2.5 * x, y, text, ha='center', fontsize=10)
+        ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold')
+    for start, end in ((1.55, 0.95), (3.45, 4.05)):
+        arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
+    ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
+
+
 def draw_mistakes(right, sure, moved, always, refused):
     """Draw what mistakes do to a net: on the left what is right and how sure it is, on the right
     how far its probabilities moved. The first row is the net as it is; below it stand the mistakes

@@ -361,3 +361,12 @@ def test_what_arrives_has_a_picture_and_a_histogram_each():
     assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
     assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
     assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
+
+
+def test_transfer_copies_what_is_grey():
+    drawings.draw_transfer()
+    ax, = plt.gcf().axes
+    grey = [box for box in ax.patches if isinstance(box, FancyBboxPatch)
+            and box.get_facecolor() == to_rgba('0.88')]
+    assert len(grey) == 3 and sum('copied' in text for text in texts(ax)) == 2
+    assert [texts(ax).count(f'{count} classes') for count in ('6 old', '4 new')] == [1, 3]
