@@ -104,21 +104,23 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
 def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
     """Draw on `ax` what x meets on its two ways to the addition, from top to bottom.
 
-    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing.
+    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing. The
+    direct path from block to block, and what stands on it, has the shortcut's colour.
     """
     line = {'color': SHORTCUT, 'linewidth': 2.2}
+    edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2}
     ax.text(-1.1, 0.35, '$x$', ha='center', va='center', fontsize=12)
-    arrow(ax, (-1.1, 0.1), (-1.1, -2.75))
+    arrow(ax, (-1.1, -0.2), (-1.1, -2.75))
     box(ax, -1.1, -0.95, '2 conv: $F$', width=1.9)
-    ax.plot([-1.1, 1.1, 1.1], [-0.2, -0.2, -3], **line)
+    ax.plot([-1.1, -1.1, 1.1, 1.1], [0.1, -0.2, -0.2, -3], **line)
     arrow(ax, (1.1, -3), (-0.85, -3), **line)
-    for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
+    for x, text, frame in ((1.1, on_shortcut, edge), (-1.1, on_branch, {})):
         if text:
-            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()))
+            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()), **frame)
     plus(ax, -1.1, -3)
-    arrow(ax, (-1.1, -3.25), (-1.1, -3.6))
-    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6)
-    arrow(ax, (-1.1, -4.2), (-1.1, -4.65))
+    arrow(ax, (-1.1, -3.25), (-1.1, -3.6), **line)
+    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6, **edge)
+    arrow(ax, (-1.1, -4.2), (-1.1, -4.65), **line)
     ax.set(xlim=(-2.2, 2.2), ylim=(-4.7, 0.6))
     ax.set_title(title, fontsize=10)
 
@@ -964,6 +966,34 @@ def draw_arriving(pictures, says):
               ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
     below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
     below.grid(False, axis='y')
+
+
+def draw_transfer():
+    """A net that knows six classes, and three ways to one for four others.
+
+    It stands between the two ways that copy its stem and stages, which are grey.
+    """
+    ax, = canvas(6.4, 4.2)
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
+            ('old net', 'trained on\n6 classes', '0.88', '-'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
+            ('from scratch', 'random,\ntrained', 'white', '-'))
+    for x, (way, state, shade, line) in enumerate(ways):
+        old = way == 'old net'
+        dense = 'dense layer:\ntrained,\nstays behind' if old else 'dense layer:\nnew,\ntrained'
+        for y, high, text, color, edge in (
+                (2.2, 1.9, f'stem and\nstages:\n{state}', shade, line),
+                (-0.9, 1.5, dense, 'white', '-')):
+            box(ax, 2.5 * x, y, text, 1.85, high, color=color, linewidth=1.8, linestyle=edge)
+        for start, end in ((3.95, 3.15), (1.25, -0.15), (-1.65, -2.3)):
+            arrow(ax, (2.5 * x, start), (2.5 * x, end))
+        for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
+            ax.text(2.5 * x, y, text, ha='center', fontsize=10)
+        ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold')
+    for start, end in ((1.55, 0.95), (3.45, 4.05)):
+        arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
+    ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
 
 
 def draw_mistakes(right, sure, moved, always, refused):

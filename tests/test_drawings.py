@@ -82,6 +82,9 @@ def test_shortcut_has_a_box_for_what_it_meets():
     drawings.draw_shortcut(ax, '× g', title='T')
     assert {'× g', 'ReLU'} < set(texts(ax)) and texts(ax).count('+') == 1
     assert ax.get_title() == 'T'
+    # Blue: the box on the shortcut, and the ReLU behind the addition; not the branch.
+    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
+    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, True, True]
 
 
 @pytest.mark.parametrize('stages', [(), ('stage 1', 'stage 2', 'stage 3', 'stage 4')])
@@ -366,3 +369,12 @@ def test_what_arrives_has_a_picture_and_a_histogram_each():
     assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
     assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
     assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
+
+
+def test_transfer_copies_what_is_grey():
+    drawings.draw_transfer()
+    ax, = plt.gcf().axes
+    grey = [box for box in ax.patches if isinstance(box, FancyBboxPatch)
+            and box.get_facecolor() == to_rgba('0.88')]
+    assert len(grey) == 3 and sum('copied' in text for text in texts(ax)) == 2
+    assert [texts(ax).count(f'{count} classes') for count in ('6 old', '4 new')] == [1, 3]
