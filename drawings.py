@@ -571,8 +571,9 @@ def draw_work_and_weights(convolutions):
                         (-1.13, f'{weights / 1e6:.2f}')):
             ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
         left = 2 * middle - left + 0.1
-    for x, y, text in ((2.1, 1.1, 'From stage to stage: side / 2,\nchannels × 2. The area stays.'),
-                       (0, -2.1, 'Weights × 4.')):
+    for x, y, text in (
+            (2.1, 1.1, 'Each stage: half the side, twice\nthe channels. The work stays level.'),
+            (0, -2.2, 'The weights grow: × 4.')):
         ax.text(x, y, text, fontsize=11, linespacing=1.4)
     for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
                     (-0.64, 'channels'), (-1.13, 'million weights')):
@@ -796,7 +797,8 @@ def draw_receptive_field(ax):
 def draw_fields(ax, picture, fields, middle):
     """Draw on `ax` squares around pixel [middle, middle] of a square picture: receptive fields.
 
-    fields: {name: side of the square}; one that leaves the picture is dashed.
+    fields: {name: side of the square}; one that leaves the picture is dashed. Its name stands
+    below it.
     """
     size = len(picture)
     ax.imshow(picture, cmap='Greys', vmin=0, vmax=2.5)
@@ -806,9 +808,9 @@ def draw_fields(ax, picture, fields, middle):
         inside = first >= 0 and last < size
         ax.add_patch(Rectangle((first - 0.5, first - 0.5), field, field, fill=False, linewidth=1.8,
                                edgecolor='black', linestyle='-' if inside else '--'))
-        place = {'x': 0, 'ha': 'left'} if middle < size / 4 else {'x': middle, 'ha': 'center'}
-        ax.text(y=last + 0.015 * size, s=f'{name}: {field}', va='top', fontsize=9, **place)
-    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.1 * size, -0.06 * size))
+        ax.text(middle, last + 0.025 * size, f'{name}: {field} px', ha='center', va='top',
+                fontsize=10, bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
+    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.14 * size, -0.06 * size))
     ax.axis('off')
 
 
@@ -818,7 +820,7 @@ def draw_bills(bills):
     Parts too narrow for their names are named above the first bar, the others within.
     """
     _, ax = plt.subplots(figsize=(6.4, 3.3))
-    shades, ends = ('0.75', '0.95', '0.85', '0.75', '0.62', 'black'), []
+    shades, ends = ('white', '0.93', '0.84', '0.74', '0.6', 'black'), []
     for row, bill in enumerate(bills.values()):
         shares = 100 * np.array(list(bill.values())) / sum(bill.values())
         ends.append(np.cumsum(shares))
@@ -835,7 +837,7 @@ def draw_bills(bills):
                                 **ARROW, 'relpos': (float(side == 'right'), 0)})
     for above, below in zip(*ends, strict=True):  # from bar to bar
         ax.plot([above, below], [0.25, 0.75], color='0.5', linewidth=0.8)
-    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent')
+    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent of the whole net')
     ax.set_yticks(range(len(bills)), labels=bills)
 
 

@@ -230,7 +230,7 @@ def test_fields_are_squares_around_one_pixel_and_dashed_where_they_leave_the_pic
     assert small.get_bbox().get_points().tolist() == [[39.5, 39.5], [50.5, 50.5]]
     assert large.get_bbox().get_points().tolist() == [[-4.5, -4.5], [94.5, 94.5]]
     assert [square.get_linestyle() for square in (small, large)] == ['-', '--']
-    assert texts(ax) == ['stem: 11', 'stage 2: 99']
+    assert texts(ax) == ['stem: 11 px', 'stage 2: 99 px']
 
 
 def test_every_part_of_a_bill_has_its_name_once_a_bar():
