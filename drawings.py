@@ -345,7 +345,7 @@ def draw_module(ax, branches, channels):
     number keeps the channels that it gets. channels: of the input. Numbers on the lines, and the
     widths of the outputs, are channels. Convolutions have the colours of KINDS.
     """
-    ax.text(0, 0.5, f'$x$: {channels}', ha='center', va='center', fontsize=12)
+    ax.text(0, 0.5, f'input: {channels} channels', ha='center', va='center', fontsize=12)
     ends = []  # of each branch: where it stands, how many channels leave it
     for x, branch in zip(np.linspace(-4.2, 4.2, len(branches)), branches, strict=True):
         ax.plot([0, x, x], [0.2, -0.6, -3.2], color='black', linewidth=1.2)
@@ -366,7 +366,7 @@ def draw_module(ax, branches, channels):
                                linewidth=1, zorder=3))
         ax.text(left + width / 2, -4.4, passed, ha='center', va='center', fontsize=10, zorder=4)
         left += width
-    ax.text(0, -5.15, f'concatenated: {total}', ha='center', va='center', fontsize=12)
+    ax.text(0, -5.15, f'concatenated: {total} channels', ha='center', va='center', fontsize=12)
     ax.set(xlim=(-5.7, 5.7), ylim=(-5.5, 0.9))
 
 
@@ -376,9 +376,9 @@ def draw_xception_steps():
     Convolutions have the colours of KINDS.
     """
     steps = {'1  three branches': ((3, '1×1'), (3, '3×3')),
-             '2  one 1×1, three segments': ((1, '1×1'), (3, '3×3')),
-             '3  a segment for each channel': ((1, '1×1'), (6, '3×3')),
-             '4  the other way round': ((6, '3×3'), (1, '1×1'))}
+             '2  one 1×1, then three groups': ((1, '1×1'), (3, '3×3')),
+             '3  a group for each channel': ((1, '1×1'), (6, '3×3')),
+             '4  the order turned round: separable': ((6, '3×3'), (1, '1×1'))}
 
     def channels(ax, y):
         for x in range(6):

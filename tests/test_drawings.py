@@ -100,7 +100,8 @@ def test_depths_have_as_many_boxes_as_blocks(stages):
 def test_module_counts_the_channels_of_its_branches():
     ax, = drawings.canvas(6, 4)
     drawings.draw_module(ax, (('2, a',), ('pool', '3, b')), channels=4)
-    assert texts(ax) == ['$x$: 4', 'a', 'pool', '4', 'b', '2', '3', 'concatenated: 5']
+    assert texts(ax) == ['input: 4 channels', 'a', 'pool', '4', 'b', '2', '3',
+                         'concatenated: 5 channels']
     *boxes, two, three = ax.patches
     assert len(boxes) == 3 and three.get_width() == pytest.approx(1.5 * two.get_width())
 
