@@ -414,7 +414,7 @@ class _LiveCurves:
         from IPython.display import display
         from matplotlib import pyplot as plt
 
-        self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(9, 3))
+        self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(6.4, 3))
         plt.close(self.fig)  # or the notebook would show it once more at the end of the cell
         self.num_epochs, self.levels = num_epochs, levels
         self.epochs, self.losses, self.accuracies, self.tests = [0.], [], [], []
@@ -443,17 +443,22 @@ class _LiveCurves:
             ax.set(xlabel='epochs', ylabel=title, xlim=(0, self.num_epochs))
         self.left.plot(self.epochs[1:], self.losses, color='black')
         self.right.plot(self.epochs[1:], self.accuracies, color='black', label='training batches')
+        self.right.text(0.97, 0.18, 'line: training batches', ha='right',
+                        transform=self.right.transAxes)
         if self.tests:
-            self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
+            self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o', markersize=8,
                             clip_on=False, color='#0072b2', label='all test images')
+            tests = ', '.join(f'{accuracy:.2f}' for _, accuracy in self.tests)
+            self.right.text(0.97, 0.07, f'dots: test images, {tests}', ha='right',
+                            color='#0072b2', transform=self.right.transAxes)
         for label, level in self.levels.items():
             accuracy, loss = level if isinstance(level, tuple) else (level, None)
             if accuracy is not None:
                 self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+                self.right.text(0.02, accuracy, label, va='bottom', color='0.45')
             if loss is not None:
                 self.left.axhline(loss, color='0.45', linestyle='--')
-                self.left.text(self.num_epochs, loss, label, ha='right', va='bottom', color='0.45')
-        self.right.legend(loc='lower right')
+                self.left.text(self.num_epochs, loss, label, ha='right', va='top', color='0.45')
         if self.handle:  # outside IPython there is nothing to update
             self.handle.update(self.fig)
 
