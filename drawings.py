@@ -104,21 +104,23 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
 def draw_shortcut(ax, on_shortcut='', on_branch='', title=''):
     """Draw on `ax` what x meets on its two ways to the addition, from top to bottom.
 
-    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing.
+    on_shortcut, on_branch: what stands in a box of its own on either way, '' for nothing. The
+    direct path from block to block, and what stands on it, has the shortcut's colour.
     """
     line = {'color': SHORTCUT, 'linewidth': 2.2}
+    edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2}
     ax.text(-1.1, 0.35, '$x$', ha='center', va='center', fontsize=12)
-    arrow(ax, (-1.1, 0.1), (-1.1, -2.75))
+    arrow(ax, (-1.1, -0.2), (-1.1, -2.75))
     box(ax, -1.1, -0.95, '2 conv: $F$', width=1.9)
-    ax.plot([-1.1, 1.1, 1.1], [-0.2, -0.2, -3], **line)
+    ax.plot([-1.1, -1.1, 1.1, 1.1], [0.1, -0.2, -0.2, -3], **line)
     arrow(ax, (1.1, -3), (-0.85, -3), **line)
-    for x, text in ((1.1, on_shortcut), (-1.1, on_branch)):
+    for x, text, frame in ((1.1, on_shortcut, edge), (-1.1, on_branch, {})):
         if text:
-            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()))
+            box(ax, x, -2, text, width=2.1, height=0.4 + 0.4 * len(text.splitlines()), **frame)
     plus(ax, -1.1, -3)
-    arrow(ax, (-1.1, -3.25), (-1.1, -3.6))
-    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6)
-    arrow(ax, (-1.1, -4.2), (-1.1, -4.65))
+    arrow(ax, (-1.1, -3.25), (-1.1, -3.6), **line)
+    box(ax, -1.1, -3.9, 'ReLU', width=1.9, height=0.6, **edge)
+    arrow(ax, (-1.1, -4.2), (-1.1, -4.65), **line)
     ax.set(xlim=(-2.2, 2.2), ylim=(-4.7, 0.6))
     ax.set_title(title, fontsize=10)
 
@@ -226,7 +228,7 @@ def draw_net(ax, parts, top):
     ax.set(ylim=(y + 0.4, 1.05), xlim=(-4.8, 4.6))
 
 
-def animate_backward(curves, alt):
+def animate_backward(curves, title, alt):
     """An animation, for display in a notebook: gradient norms appear from the last layer back.
 
     curves: {label: (line style, norms)}, the norms of equally many layers, first layer first.
@@ -241,7 +243,7 @@ def animate_backward(curves, alt):
     for label, (style, norms) in curves.items():  # from the first picture on, where the line ends
         ax.text(1, 2 * norms[:8].max(), label, color=style['color'], fontsize=12)
     everything = np.concatenate([norms for _, norms in curves.values()])
-    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6))
+    ax.set(xlim=(0, depth + 1), ylim=(everything.min() / 2, everything.max() * 6), title=title)
     ax.set_xlabel('convolution (the gradient comes from the right)', fontsize=12)
     ax.set_ylabel("norm of the weights' gradient", fontsize=12)
 
@@ -343,7 +345,7 @@ def draw_module(ax, branches, channels):
     number keeps the channels that it gets. channels: of the input. Numbers on the lines, and the
     widths of the outputs, are channels. Convolutions have the colours of KINDS.
     """
-    ax.text(0, 0.5, f'$x$: {channels}', ha='center', va='center', fontsize=12)
+    ax.text(0, 0.5, f'input: {channels} channels', ha='center', va='center', fontsize=12)
     ends = []  # of each branch: where it stands, how many channels leave it
     for x, branch in zip(np.linspace(-4.2, 4.2, len(branches)), branches, strict=True):
         ax.plot([0, x, x], [0.2, -0.6, -3.2], color='black', linewidth=1.2)
@@ -364,7 +366,7 @@ def draw_module(ax, branches, channels):
                                linewidth=1, zorder=3))
         ax.text(left + width / 2, -4.4, passed, ha='center', va='center', fontsize=10, zorder=4)
         left += width
-    ax.text(0, -5.15, f'concatenated: {total}', ha='center', va='center', fontsize=12)
+    ax.text(0, -5.15, f'concatenated: {total} channels', ha='center', va='center', fontsize=12)
     ax.set(xlim=(-5.7, 5.7), ylim=(-5.5, 0.9))
 
 
@@ -374,9 +376,9 @@ def draw_xception_steps():
     Convolutions have the colours of KINDS.
     """
     steps = {'1  three branches': ((3, '1×1'), (3, '3×3')),
-             '2  one 1×1, three segments': ((1, '1×1'), (3, '3×3')),
-             '3  a segment for each channel': ((1, '1×1'), (6, '3×3')),
-             '4  the other way round': ((6, '3×3'), (1, '1×1'))}
+             '2  one 1×1, then three groups': ((1, '1×1'), (3, '3×3')),
+             '3  a group for each channel': ((1, '1×1'), (6, '3×3')),
+             '4  the order turned round: separable': ((6, '3×3'), (1, '1×1'))}
 
     def channels(ax, y):
         for x in range(6):
@@ -432,24 +434,27 @@ def draw_shared_batch():
 
 def draw_servers_and_ring(workers=4):
     """Draw, side by side, workers around a parameter server, and workers in a ring."""
-    left, right = canvas(6.4, 3.6, columns=2)
+    left, right = canvas(6.4, 3.8, columns=2)
     angles = np.pi / 2 - 2 * np.pi * np.arange(workers) / workers
     places = 2.9 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     box(left, 0, 0, 'server', width=1.5, height=0.8)
     for rank, (place, following) in enumerate(zip(places, np.roll(places, -1, axis=0),
                                                   strict=True)):
         side = 0.07 * np.array([-place[1], place[0]])  # to the left of the way to the server
-        arrow(left, 0.66 * place + side, 0.32 * place + side)
-        arrow(left, 0.32 * place - side, 0.66 * place - side, linestyle='--')
+        flat = abs(place[0]) / 2.9  # boxes are wider than high
+        outer, inner = (0.84 - 0.17 * flat) * place, (0.17 + 0.11 * flat) * place
+        arrow(left, outer + side, inner + side)
+        arrow(left, inner - side, outer - side, linestyle='--')
         way = following - place
-        arrow(right, place + 0.3 * way, place + 0.7 * way)
+        arrow(right, place + 0.2 * way, place + 0.8 * way)
         for ax in (left, right):
             box(ax, *place, f'worker {rank}', width=1.7)
     for ax, x, y, text, align in ((left, -0.4, 1.4, 'push: whole\ngradient', 'right'),
                                   (left, 0.4, 1.4, 'pull: sum', 'left'),
                                   (right, 1.65, 1.8, f'1/{workers} of the\ngradient', 'left')):
         ax.text(x, y, text, ha=align, va='center', fontsize=9)
-    for ax, title in ((left, 'parameter server'), (right, 'ring all-reduce')):
+    for ax, title in ((left, 'parameter server:\nall meet at one link'),
+                      (right, 'ring all-reduce:\neach sends to the next')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
 
 
@@ -535,7 +540,7 @@ def draw_identity_copy():
     for stage in range(3):
         left = 2 + 10 * stage
         ax.text(left + 4, 4.2, f'stage {stage + 1}', ha='center', fontsize=10)
-        for first, last, text in ((0, 2, 'copied'), (3, 8, 'pass on')):
+        for first, last, text in ((0, 2, 'copied'), (3, 8, 'do nothing')):
             ends = [left + first - 0.3, left + last + 0.3]
             ax.plot(ends, [-0.85, -0.85], color='black', linewidth=1)
             ax.text(np.mean(ends), -1.15, f'{last - first + 1}\n{text}', ha='center', va='top',
@@ -566,8 +571,9 @@ def draw_work_and_weights(convolutions):
                         (-1.13, f'{weights / 1e6:.2f}')):
             ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
         left = 2 * middle - left + 0.1
-    for x, y, text in ((2.1, 1.1, 'From stage to stage: side / 2,\nchannels × 2. The area stays.'),
-                       (0, -2.1, 'Weights × 4.')):
+    for x, y, text in (
+            (2.1, 1.1, 'Each stage: half the side, twice\nthe channels. The work stays level.'),
+            (0, -2.2, 'The weights grow: × 4.')):
         ax.text(x, y, text, fontsize=11, linespacing=1.4)
     for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
                     (-0.64, 'channels'), (-1.13, 'million weights')):
@@ -791,7 +797,8 @@ def draw_receptive_field(ax):
 def draw_fields(ax, picture, fields, middle):
     """Draw on `ax` squares around pixel [middle, middle] of a square picture: receptive fields.
 
-    fields: {name: side of the square}; one that leaves the picture is dashed.
+    fields: {name: side of the square}; one that leaves the picture is dashed. Its name stands
+    below it.
     """
     size = len(picture)
     ax.imshow(picture, cmap='Greys', vmin=0, vmax=2.5)
@@ -801,9 +808,9 @@ def draw_fields(ax, picture, fields, middle):
         inside = first >= 0 and last < size
         ax.add_patch(Rectangle((first - 0.5, first - 0.5), field, field, fill=False, linewidth=1.8,
                                edgecolor='black', linestyle='-' if inside else '--'))
-        place = {'x': 0, 'ha': 'left'} if middle < size / 4 else {'x': middle, 'ha': 'center'}
-        ax.text(y=last + 0.015 * size, s=f'{name}: {field}', va='top', fontsize=9, **place)
-    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.1 * size, -0.06 * size))
+        ax.text(middle, last + 0.025 * size, f'{name}: {field} px', ha='center', va='top',
+                fontsize=10, bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
+    ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.14 * size, -0.06 * size))
     ax.axis('off')
 
 
@@ -813,7 +820,7 @@ def draw_bills(bills):
     Parts too narrow for their names are named above the first bar, the others within.
     """
     _, ax = plt.subplots(figsize=(6.4, 3.3))
-    shades, ends = ('0.75', '0.95', '0.85', '0.75', '0.62', 'black'), []
+    shades, ends = ('white', '0.93', '0.84', '0.74', '0.6', 'black'), []
     for row, bill in enumerate(bills.values()):
         shares = 100 * np.array(list(bill.values())) / sum(bill.values())
         ends.append(np.cumsum(shares))
@@ -830,7 +837,7 @@ def draw_bills(bills):
                                 **ARROW, 'relpos': (float(side == 'right'), 0)})
     for above, below in zip(*ends, strict=True):  # from bar to bar
         ax.plot([above, below], [0.25, 0.75], color='0.5', linewidth=0.8)
-    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent')
+    ax.set(xlim=(0, 100), ylim=(1.4, -0.9), xlabel='per cent of the whole net')
     ax.set_yticks(range(len(bills)), labels=bills)
 
 
@@ -956,11 +963,39 @@ def draw_arriving(pictures, says):
         below.stairs(row - 0.85 * bars / bars.max(), edges, baseline=row, fill=True, color='0.4')
         below.plot([numbers.min(), numbers.max()], [row, row], color='black', linewidth=1)
     below.axvspan(-2, 2, color='0.93', zorder=0)
-    below.text(0, -1.38, 'black to white', ha='center', va='top', fontsize=9)
+    below.text(0, -1.38, 'shown from black to white', ha='center', va='top', fontsize=9)
     below.set(yticks=range(len(pictures)), yticklabels=pictures, xscale='symlog', xlim=(-3, 2000),
               ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
     below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
     below.grid(False, axis='y')
+
+
+def draw_transfer():
+    """A net that knows six classes, and three ways to one for four others.
+
+    It stands between the two ways that copy its stem and stages, which are grey.
+    """
+    ax, = canvas(6.4, 4.2)
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
+            ('old net', 'trained on\n6 classes', '0.88', '-'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
+            ('from scratch', 'random,\ntrained', 'white', '-'))
+    for x, (way, state, shade, line) in enumerate(ways):
+        old = way == 'old net'
+        dense = 'dense layer:\ntrained,\nstays behind' if old else 'dense layer:\nnew,\ntrained'
+        for y, high, text, color, edge in (
+                (2.2, 1.9, f'stem and\nstages:\n{state}', shade, line),
+                (-0.9, 1.5, dense, 'white', '-')):
+            box(ax, 2.5 * x, y, text, 1.85, high, color=color, linewidth=1.8, linestyle=edge)
+        for start, end in ((3.95, 3.15), (1.25, -0.15), (-1.65, -2.3)):
+            arrow(ax, (2.5 * x, start), (2.5 * x, end))
+        for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
+            ax.text(2.5 * x, y, text, ha='center', fontsize=10)
+        ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold')
+    for start, end in ((1.55, 0.95), (3.45, 4.05)):
+        arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
+    ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
 
 
 def draw_mistakes(right, sure, moved, always, refused):
@@ -976,11 +1011,11 @@ def draw_mistakes(right, sure, moved, always, refused):
     unseen = sum(right[name] >= right[first] - 0.05 for name in order)
     headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
     places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
-    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.6), width_ratios=(3, 2), sharey=True)
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.8), width_ratios=(3, 2), sharey=True)
+    white = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}  # hides a line behind words
     for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
-        left.text(0.02, y, f'{right[name]:.2f} right' if y == 0 else f'{right[name]:.2f}',
-                  va='center')
+        left.text(0.02, y, f'{right[name]:.3f}', va='center')
         left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
         if moved[name] < 1e-3:
@@ -990,21 +1025,24 @@ def draw_mistakes(right, sure, moved, always, refused):
             number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
-                       va='center', bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
-    left.text(1.03, -0.7, 'dot: sure, on average', ha='right', va='center', fontsize=9)
+                       va='center', bbox=white)
+    left.text(0, -0.75, 'bar: share right', va='center', fontsize=9)
+    left.text(1.04, -0.75, 'dot: mean largest probability', ha='right', va='center', fontsize=9,
+              bbox=white)
     for text, y in headings.items():
-        left.text(0, y + 0.1, text, va='center', weight='bold', fontsize=9)
+        left.text(0.01, y + 0.1, text, va='center', weight='bold', fontsize=9, bbox=white)
     foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
     left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')
     other.axvline(refused, color='black', linestyle='--', linewidth=1)
-    other.text(1.5 * refused, foot, 'export.py refuses', fontsize=9, va='center')
+    other.text(1.5 * refused, foot, 'another net', fontsize=9, va='center')
     left.set(yticks=places, yticklabels=order, xlim=(0, 1.04), xticks=(0, 0.5, 1),
-             ylim=(foot + 0.4, -1), xlabel='share of the pictures')
+             ylim=(foot + 0.4, -1.1), xlabel='share, or probability',
+             title='Accuracy misses three mistakes …')
     left.grid(False, axis='y')
     other.grid(False, axis='y')
     other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
-              xlabel='moved: largest change\nof a probability')
+              xlabel='largest change\nof a probability', title='… probabilities none')
 
 
 def draw_first_difference(spoilt, everywhere, stages, level):
@@ -1015,37 +1053,41 @@ def draw_first_difference(spoilt, everywhere, stages, level):
     one has no difference, or less than 1e-6, a mark at the foot says so. stages: {name: its last
     operation, counted from 1}. level: from where on a difference counts.
     """
-    _, ax = plt.subplots(figsize=(6.4, 3.8))
-    begin, foot = 0.5, 1e-5
+    _, (ax, strip) = plt.subplots(2, 1, figsize=(6.4, 4), height_ratios=(10, 1), sharex=True)
+    begin = 0.5
     for i, (name, last) in enumerate(stages.items()):
         if i % 2:
-            ax.axvspan(begin, last + 0.5, color='0.93', zorder=0)
-        ax.text((begin + last + 0.5) / 2, 5, name, ha='center', fontsize=9)
+            for part in (ax, strip):
+                part.axvspan(begin, last + 0.5, color='0.93', zorder=0)
+        ax.text((begin + last + 0.5) / 2, 4, name, ha='center', fontsize=9)
         begin = last + 0.5
     operations = np.arange(1, len(spoilt[1]) + 1)
     for (_, values), style in ((spoilt, {'color': 'black', 'marker': 'o', 'markersize': 3}),
                                (everywhere, {'color': '0.5', 'linewidth': 1.5})):
         ax.plot(operations, np.where(values > 1e-6, values, np.nan), **{'linewidth': 1, **style})
     equal = spoilt[1] <= 1e-6
-    ax.plot(operations[equal], np.full(equal.sum(), foot), '|', color='black', markersize=5)
+    strip.plot(operations[equal], np.zeros(equal.sum()), '|', color='black', markersize=6)
     first = np.flatnonzero(spoilt[1] > level)[0]
     ax.annotate(f'{spoilt[0]}: first\nat operation {first + 1}', (first + 1, spoilt[1][first]),
                 (first - 22, 0.12), arrowprops={**ARROW, 'shrinkB': 4}, va='center')
     gap = operations[first:][equal[first:]]
     if len(gap):
         low, high = gap[0] - 0.8, gap[-1] + 0.8
-        ax.plot([low, low, high, high], [1.7 * foot, 2.2 * foot, 2.2 * foot, 1.7 * foot],
-                color='black', linewidth=1)
-        ax.text(gap.mean(), 2.6 * foot, 'shortcut, still whole', ha='center', va='bottom',
-                fontsize=9)
-    ax.text(20, 2.5 * np.nanmax(everywhere[1][:25]), everywhere[0], color='0.35')
+        strip.plot([low, low, high, high], [0.5, 0.85, 0.85, 0.5], color='black', linewidth=1)
+        ax.text(gap.mean(), 2.3e-5, 'shortcut, still whole', ha='center', va='bottom', fontsize=9)
+    ax.text(2, 2.5 * np.nanmax(everywhere[1][:25]), f'{everywhere[0]}: small, but everywhere',
+            color='0.35')
     ax.axhline(level, color='black', linestyle=':', linewidth=1)
-    ax.set(yscale='log', ylim=(0.6 * foot, 3), xlim=(0.5, begin), xlabel='operation, in order',
-           ylabel='difference, as a share\nof the largest output')
-    ax.set_yticks([foot, 1e-4, 1e-3, 1e-2, 0.1, 1],
-                  ['equal', *(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
+    ax.text(begin - 1, 0.85 * level, 'rounding lies below', ha='right', va='top', fontsize=9)
+    ax.set(yscale='log', ylim=(2e-5, 3), ylabel='difference, as a share\nof the largest output')
+    ax.set_title('The first difference names the layer', pad=20)
+    ax.set_yticks([1e-4, 1e-3, 1e-2, 0.1, 1],
+                  [*(f'10{power}' for power in ('⁻⁴', '⁻³', '⁻²', '⁻¹')), '1'])
     ax.minorticks_off()
-    ax.grid(False)
+    strip.set(ylim=(-1, 1), yticks=[0], yticklabels=['equal'], xlim=(0.5, begin),
+              xlabel='operation, in order')
+    for part in (ax, strip):
+        part.grid(False)
 
 
 def draw_maps(maps):
@@ -1083,5 +1125,6 @@ def draw_sorted_losses(ax, losses, cut=2):
     ax.text(100 * (losses < 0.75 * cut).mean() - 1, 0.97 * cut, ha='right', va='top',
             s=f'up to {losses.max():.1f} ↑')
     ax.set(xlim=(0, 100), ylim=(0, cut), ylabel='loss',
-           xlabel='share of the images (%), from the easiest to the hardest')
+           xlabel='share of the images (%), from the easiest to the hardest',
+           title='Most images are easy; a few hard ones raise the mean')
     ax.grid(False)

@@ -414,7 +414,7 @@ class _LiveCurves:
         from IPython.display import display
         from matplotlib import pyplot as plt
 
-        self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(9, 3))
+        self.fig, (self.left, self.right) = plt.subplots(1, 2, figsize=(6.4, 3))
         plt.close(self.fig)  # or the notebook would show it once more at the end of the cell
         self.num_epochs, self.levels = num_epochs, levels
         self.epochs, self.losses, self.accuracies, self.tests = [0.], [], [], []
@@ -443,17 +443,22 @@ class _LiveCurves:
             ax.set(xlabel='epochs', ylabel=title, xlim=(0, self.num_epochs))
         self.left.plot(self.epochs[1:], self.losses, color='black')
         self.right.plot(self.epochs[1:], self.accuracies, color='black', label='training batches')
+        self.right.text(0.97, 0.18, 'line: training batches', ha='right',
+                        transform=self.right.transAxes)
         if self.tests:
-            self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o',
+            self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o', markersize=8,
                             clip_on=False, color='#0072b2', label='all test images')
+            tests = ', '.join(f'{accuracy:.2f}' for _, accuracy in self.tests)
+            self.right.text(0.97, 0.07, f'dots: test images, {tests}', ha='right',
+                            color='#0072b2', transform=self.right.transAxes)
         for label, level in self.levels.items():
             accuracy, loss = level if isinstance(level, tuple) else (level, None)
             if accuracy is not None:
                 self.right.axhline(accuracy, color='0.45', linestyle='--', label=label)
+                self.right.text(0.02, accuracy, label, va='bottom', color='0.45')
             if loss is not None:
                 self.left.axhline(loss, color='0.45', linestyle='--')
-                self.left.text(self.num_epochs, loss, label, ha='right', va='bottom', color='0.45')
-        self.right.legend(loc='lower right')
+                self.left.text(self.num_epochs, loss, label, ha='right', va='top', color='0.45')
         if self.handle:  # outside IPython there is nothing to update
             self.handle.update(self.fig)
 
@@ -520,31 +525,39 @@ def final_errors(history):
         *(100 * (1 - history[-1][key]) for key in ('train_acc', 'test_acc')))
 
 
-def plot_errors(runs):
-    """Training and test error (%) against steps, side by side: mean over seeds, range as a band.
+def plot_errors(runs, title):
+    """Training error (%) against steps: mean over seeds, range as a band, names at the ends.
 
     runs: {label: (line style, [a history of `train` for each seed])}.
     """
     from matplotlib import pyplot as plt
 
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True)
-    for ax, key, title in ((axes[0], 'train_acc', 'training'), (axes[1], 'test_acc', 'test')):
-        ends = {}
-        for label, (style, histories) in runs.items():
-            steps = [row['step'] for row in histories[0]]
-            errors = 100 * (1 - np.array([[row[key] for row in history] for history in histories]))
-            ax.plot(steps, errors.mean(axis=0), **style)
-            ends[label] = errors[:, -1].mean()
-            ax.fill_between(steps, errors.min(axis=0), errors.max(axis=0), alpha=0.2,
-                            color=style['color'], linewidth=0)
-        ax.set(xlabel='training steps', title=f'{title} error')
-    axes[0].set_ylabel('error (%)')
-    axes[0].set_ylim(bottom=0)
-    # The names stand at the ends of the lines, one above the other where these lie together.
-    height, free = 0.065 * axes[0].get_ylim()[1], 0.
+    fig, ax = plt.subplots(figsize=(6.4, 3.8))
+    ends = {}
+    for label, (style, histories) in runs.items():
+        steps = [row['step'] for row in histories[0]]
+        errors = 100 * (1 - np.array([[row['train_acc'] for row in run] for run in histories]))
+        ax.plot(steps, errors.mean(axis=0), **style)
+        ends[label] = errors[:, -1].mean()
+        ax.fill_between(steps, errors.min(axis=0), errors.max(axis=0), alpha=0.2,
+                        color=style['color'], linewidth=0)
+    ax.set(xlabel='training steps', ylabel='training error (%)', title=title)
+    ax.set_ylim(bottom=0)
+    # Names whose lines end close together stand one above the other, around these ends.
+    height, groups = 0.065 * ax.get_ylim()[1], []
     for label in sorted(ends, key=ends.get):
-        free = max(free, ends[label] - height / 2)
-        axes[1].annotate(f'  {label}', (steps[-1], free + height / 2), va='center',
-                         color=runs[label][0]['color'])
-        free += height
+        group = [label]
+        while groups and (np.mean([ends[name] for name in group])
+                          - np.mean([ends[name] for name in groups[-1]])
+                          < height * (len(group) + len(groups[-1])) / 2):
+            group = groups.pop() + group
+        groups.append(group)
+    for group in groups:
+        middle = np.mean([ends[name] for name in group])
+        for place, name in enumerate(group):
+            color = runs[name][0]['color']
+            ax.annotate(name, (steps[-1], ends[name]), va='center', color=color,
+                        xytext=(steps[-1] + 0.09 * (steps[-1] - steps[0]),
+                                middle + height * (place - (len(group) - 1) / 2)),
+                        arrowprops={'arrowstyle': '-', 'color': color, 'linewidth': 0.8})
     plt.show()

@@ -70,7 +70,7 @@ def test_option_a_has_two_channels_of_zeros():
 def test_animation_shows_all_layers_at_its_end_and_says_so_in_words():
     curves = {'level': ({'color': 'black'}, np.ones(9)),
               'falling': ({'color': 'red'}, 10. ** -np.arange(9))}
-    shown = drawings.animate_backward(curves, 'What happens.').data
+    shown = drawings.animate_backward(curves, 'Title', 'What happens.').data
     assert 'alt="What happens."' in shown
     data = base64.b64decode(re.search('base64,([^"]*)', shown).group(1))
     with Image.open(io.BytesIO(data)) as picture:
@@ -82,6 +82,9 @@ def test_shortcut_has_a_box_for_what_it_meets():
     drawings.draw_shortcut(ax, '× g', title='T')
     assert {'× g', 'ReLU'} < set(texts(ax)) and texts(ax).count('+') == 1
     assert ax.get_title() == 'T'
+    # Blue: the box on the shortcut, and the ReLU behind the addition; not the branch.
+    edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
+    assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, True, True]
 
 
 @pytest.mark.parametrize('stages', [(), ('stage 1', 'stage 2', 'stage 3', 'stage 4')])
@@ -97,7 +100,8 @@ def test_depths_have_as_many_boxes_as_blocks(stages):
 def test_module_counts_the_channels_of_its_branches():
     ax, = drawings.canvas(6, 4)
     drawings.draw_module(ax, (('2, a',), ('pool', '3, b')), channels=4)
-    assert texts(ax) == ['$x$: 4', 'a', 'pool', '4', 'b', '2', '3', 'concatenated: 5']
+    assert texts(ax) == ['input: 4 channels', 'a', 'pool', '4', 'b', '2', '3',
+                         'concatenated: 5 channels']
     *boxes, two, three = ax.patches
     assert len(boxes) == 3 and three.get_width() == pytest.approx(1.5 * two.get_width())
 
@@ -227,7 +231,7 @@ def test_fields_are_squares_around_one_pixel_and_dashed_where_they_leave_the_pic
     assert small.get_bbox().get_points().tolist() == [[39.5, 39.5], [50.5, 50.5]]
     assert large.get_bbox().get_points().tolist() == [[-4.5, -4.5], [94.5, 94.5]]
     assert [square.get_linestyle() for square in (small, large)] == ['-', '--']
-    assert texts(ax) == ['stem: 11', 'stage 2: 99']
+    assert texts(ax) == ['stem: 11 px', 'stage 2: 99 px']
 
 
 def test_every_part_of_a_bill_has_its_name_once_a_bar():
@@ -277,7 +281,7 @@ def test_identity_copy_has_every_block_of_both_nets_and_the_kernel():
     nets, kernel = plt.gcf().axes
     boxes = [patch for patch in nets.patches if isinstance(patch, Rectangle)]
     assert len(boxes) == (9 + 2) + (27 + 2)  # blocks, stem and head of plain-20 and of plain-56
-    assert texts(nets).count('3\ncopied') == texts(nets).count('6\npass on') == 3
+    assert texts(nets).count('3\ncopied') == texts(nets).count('6\ndo nothing') == 3
     numbers = [int(text) for text in texts(kernel) if text.isdigit()]
     assert numbers[:16] == numbers[16 + 9:]  # what goes out is what came in
     assert numbers[16:16 + 9] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
@@ -320,14 +324,14 @@ def test_an_arrow_shows_the_first_difference():
     spoilt[[4, 5, 8, 9]] = 0.5
     drawings.draw_first_difference(('flipped', spoilt), ('epsilon', everywhere),
                                    {'stem': 3, 'stage 1': 10}, 1e-4)
-    ax = plt.gca()
+    ax, strip = plt.gcf().axes
     words = [text.get_text() for text in ax.texts]
     assert 'flipped: first\nat operation 5' in words and 'shortcut, still whole' in words
     assert [text.get_position()[0] for text in ax.texts if text.get_text() in ('stem', 'stage 1')
             ] == [2, 7]
     assert np.isnan(ax.lines[0].get_ydata()).sum() == 6
-    assert list(ax.lines[2].get_xdata()) == [1, 2, 3, 4, 7, 8]  # equal: marks at the foot
-    assert {6.2, 8.8} == {round(x, 1) for x in ax.lines[3].get_xdata()}  # the bracket
+    assert list(strip.lines[0].get_xdata()) == [1, 2, 3, 4, 7, 8]  # equal: marks at the foot
+    assert {6.2, 8.8} == {round(x, 1) for x in strip.lines[1].get_xdata()}  # the bracket
 
 
 def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
@@ -366,3 +370,12 @@ def test_what_arrives_has_a_picture_and_a_histogram_each():
     assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
     assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
     assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
+
+
+def test_transfer_copies_what_is_grey():
+    drawings.draw_transfer()
+    ax, = plt.gcf().axes
+    grey = [box for box in ax.patches if isinstance(box, FancyBboxPatch)
+            and box.get_facecolor() == to_rgba('0.88')]
+    assert len(grey) == 3 and sum('copied' in text for text in texts(ax)) == 2
+    assert [texts(ax).count(f'{count} classes') for count in ('6 old', '4 new')] == [1, 3]

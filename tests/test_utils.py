@@ -975,37 +975,34 @@ def history_of(train_errors, test_errors):
 def test_errors_are_drawn_as_mean_and_band(shown):
     plain = [history_of([40, 20], [50, 30]), history_of([60, 30], [70, 40])]
     residual = [history_of([10, 5], [20, 15])]
-    utils.plot_errors({'plain': (utils.PLAIN, plain), 'residual': (utils.RESIDUAL, residual)})
-    figure, = shown
-    expected = {'training error': ([50, 25], [40, 20], [60, 30], [10, 5]),
-                'test error': ([60, 35], [50, 30], [70, 40], [20, 15])}
-    for ax, (title, (mean, low, high, other)) in zip(figure.axes, expected.items(), strict=True):
-        assert (ax.get_title(), ax.get_xlabel()) == (title, 'training steps')
-        line, other_line = ax.lines
-        assert (line.get_color(), line.get_linestyle()) == tuple(utils.PLAIN.values())
-        assert (other_line.get_color(), other_line.get_linestyle()) == \
-            tuple(utils.RESIDUAL.values())
-        assert list(line.get_xdata()) == list(other_line.get_xdata()) == [10, 20]
-        assert list(line.get_ydata()) == pytest.approx(mean)
-        assert list(other_line.get_ydata()) == pytest.approx(other)
-        band = ax.collections[0].get_paths()[0].vertices
-        for step, bounds in zip((10, 20), zip(low, high, strict=True), strict=True):
-            heights = band[band[:, 0] == step, 1]
-            assert (heights.min(), heights.max()) == pytest.approx(bounds)
-    assert figure.axes[0].get_ylabel() == 'error (%)'
-    names = {text.get_text().strip(): text.xy for text in figure.axes[1].texts}
-    assert names == {'residual': (20, pytest.approx(15)), 'plain': (20, pytest.approx(35))}
+    utils.plot_errors({'plain': (utils.PLAIN, plain), 'residual': (utils.RESIDUAL, residual)}, 'T')
+    ax, = shown[0].axes
+    assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == \
+        ('T', 'training steps', 'training error (%)')
+    line, other_line = ax.lines
+    assert (line.get_color(), line.get_linestyle()) == tuple(utils.PLAIN.values())
+    assert (other_line.get_color(), other_line.get_linestyle()) == tuple(utils.RESIDUAL.values())
+    assert list(line.get_xdata()) == list(other_line.get_xdata()) == [10, 20]
+    assert list(line.get_ydata()) == pytest.approx([50, 25])
+    assert list(other_line.get_ydata()) == pytest.approx([10, 5])
+    band = ax.collections[0].get_paths()[0].vertices
+    for step, bounds in ((10, (40, 60)), (20, (20, 30))):
+        heights = band[band[:, 0] == step, 1]
+        assert (heights.min(), heights.max()) == pytest.approx(bounds)
+    names = {text.get_text(): (text.xy, text.xyann[1]) for text in ax.texts}
+    assert names == {'residual': ((20, pytest.approx(5)), pytest.approx(5)),
+                     'plain': ((20, pytest.approx(25)), pytest.approx(25))}
 
 
-def test_names_of_lines_that_end_together_do_not_overlap(monkeypatch):
-    heights = []
-    monkeypatch.setattr(plt, 'show', lambda: heights.extend(
-        text.xy[1] for text in plt.gcf().axes[1].texts))
+def test_names_of_lines_that_end_together_do_not_overlap(shown):
     level = [history_of([40, 20], [50, 30])]
-    utils.plot_errors({name: (utils.PLAIN, level) for name in 'abc'})
-    plt.close('all')
-    assert np.diff(heights) == pytest.approx([heights[1] - heights[0]] * 2) and heights[0] == 30
-    assert heights[1] - heights[0] > 3
+    near = [history_of([40, 21], [50, 30])]
+    utils.plot_errors({'a': (utils.PLAIN, level), 'b': (utils.PLAIN, near),
+                       'c': (utils.PLAIN, level)}, 'T')
+    heights = {text.get_text(): text.xyann[1] for text in shown[0].axes[0].texts}
+    steps = np.diff([heights['a'], heights['c'], heights['b']])
+    assert steps == pytest.approx([steps[0]] * 2) and steps[0] > 2
+    assert np.mean(list(heights.values())) == pytest.approx(61 / 3)
 
 
 def test_final_errors_are_those_of_the_last_epoch():
