@@ -101,10 +101,14 @@ def test_picture_is_the_one_that_its_notebook_has_stored(name):
 
 
 def printed(notebook):
-    """What each code cell of a notebook printed."""
+    """What each code cell of a notebook printed, and its captions: tests/test_captions.py finds
+    their numbers in the data of their pictures.
+    """
     stored = read(NOTEBOOKS / f'{notebook}.ipynb')
-    return [''.join(output.get('text', '') for output in cell.get('outputs', []))
-            for cell in stored.cells if cell.cell_type == 'code']
+    return [*(''.join(output.get('text', '') for output in cell.get('outputs', []))
+              for cell in stored.cells if cell.cell_type == 'code'),
+            *(cell.source.split('<details>')[0] for cell in stored.cells
+              if cell.source.startswith('**Figure'))]
 
 
 def not_printed(claim, texts):
@@ -122,7 +126,7 @@ def test_results_are_those_that_the_notebooks_have_stored():
     assert len(rows) == 7
     for notebook, claim in rows:
         missing = not_printed(claim, printed(notebook))
-        assert not missing, f'no cell of {notebook} prints {missing}'
+        assert not missing, f'no cell or caption of {notebook} has {missing}'
 
 
 def test_chinese_results_are_the_english_ones():
