@@ -82,7 +82,7 @@ def shortest_start():
 
 
 def test_changed_output_of_a_real_notebook_fails(tmp_path):
-    for name in ('utils.py', 'resnet.py', 'drawings.py', 'docs', 'data'):
+    for name in ('utils.py', 'resnet.py', 'drawings.py', 'docs', 'data', 'records'):
         (tmp_path / name).symlink_to(ROOT / name)
     folder = tmp_path / 'notebooks'
     folder.mkdir()
