@@ -19,6 +19,8 @@ SHORTCUT = '#0072b2'
 WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention', 'Inception'
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
+# Behind words: hides the line or the picture that they stand on.
+ON_WHITE = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}
 # The digits of an exponent.
 RAISED = str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹')
 ARROW = {'arrowstyle': '->', 'color': 'black', 'linewidth': 1.2, 'shrinkA': 0, 'shrinkB': 0}
@@ -673,7 +675,7 @@ def draw_attention(a, q, k, v):
                 solid_capstyle='butt')
         x, y = start + 0.74 * (end - start)
         ax.text(x, y, text, ha='center', va='center', fontsize=9, zorder=4,
-                bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.8})
+                bbox={**ON_WHITE, 'pad': 0.8})
 
     def pixel(ax, x, y, text, color='white'):
         ax.add_patch(Rectangle((x - 0.45, y - 0.27), 0.9, 0.54, facecolor=color, zorder=3,
@@ -809,7 +811,7 @@ def draw_fields(ax, picture, fields, middle):
         ax.add_patch(Rectangle((first - 0.5, first - 0.5), field, field, fill=False, linewidth=1.8,
                                edgecolor='black', linestyle='-' if inside else '--'))
         ax.text(middle, last + 0.025 * size, f'{name}: {field} px', ha='center', va='top',
-                fontsize=10, bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 1})
+                fontsize=10, bbox=ON_WHITE)
     ax.set(xlim=(-0.06 * size, 1.05 * size), ylim=(1.14 * size, -0.06 * size))
     ax.axis('off')
 
@@ -1012,7 +1014,6 @@ def draw_mistakes(right, sure, moved, always, refused):
     headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
     places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
     _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.8), width_ratios=(3, 2), sharey=True)
-    white = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}  # hides a line behind words
     for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
         left.text(0.02, y, f'{right[name]:.3f}', va='center')
@@ -1025,12 +1026,12 @@ def draw_mistakes(right, sure, moved, always, refused):
             number = np.format_float_positional(moved[name], 1, fractional=False, trim='-')
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
-                       va='center', bbox=white)
+                       va='center', bbox=ON_WHITE)
     left.text(0, -0.75, 'bar: share right', va='center', fontsize=9)
     left.text(1.04, -0.75, 'dot: mean largest probability', ha='right', va='center', fontsize=9,
-              bbox=white)
+              bbox=ON_WHITE)
     for text, y in headings.items():
-        left.text(0.01, y + 0.1, text, va='center', weight='bold', fontsize=9, bbox=white)
+        left.text(0.01, y + 0.1, text, va='center', weight='bold', fontsize=9, bbox=ON_WHITE)
     foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
     left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')

@@ -442,12 +442,12 @@ class _LiveCurves:
             ax.clear()
             ax.set(xlabel='epochs', ylabel=title, xlim=(0, self.num_epochs))
         self.left.plot(self.epochs[1:], self.losses, color='black')
-        self.right.plot(self.epochs[1:], self.accuracies, color='black', label='training batches')
+        self.right.plot(self.epochs[1:], self.accuracies, color='black')
         self.right.text(0.97, 0.18, 'line: training batches', ha='right',
                         transform=self.right.transAxes)
         if self.tests:
             self.right.plot(*zip(*self.tests, strict=True), linestyle='', marker='o', markersize=8,
-                            clip_on=False, color='#0072b2', label='all test images')
+                            clip_on=False, color='#0072b2')
             tests = ', '.join(f'{accuracy:.2f}' for _, accuracy in self.tests)
             self.right.text(0.97, 0.07, f'dots: test images, {tests}', ha='right',
                             color='#0072b2', transform=self.right.transAxes)
