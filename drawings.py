@@ -1091,6 +1091,34 @@ def draw_first_difference(spoilt, everywhere, stages, level):
         part.grid(False)
 
 
+def draw_halvings(pixels, halves):
+    """Draw `pixels` (4, 4), one of each four in a blue frame, and two ways to halve them.
+
+    halves: {(name, what has become of the picture): numbers (2, 2)}; the first one keeps the
+    marked pixels. Numbers are black at 0 and white at the largest of `pixels`.
+    """
+    ax, = canvas(6.4, 3.1)
+
+    def grid(left, top, numbers, marked=False):
+        for row, column in np.ndindex(numbers.shape):
+            kept, value = marked and row % 2 == column % 2 == 0, numbers[row, column]
+            ax.add_patch(Rectangle((left + column, top - row - 1), 1, 1, zorder=3 if kept else 2,
+                                   facecolor=str(value / pixels.max()), linewidth=3 if kept else 1,
+                                   edgecolor='#56b4e9' if kept else '0.6'))
+            ax.text(left + column + 0.5, top - row - 0.5, f'{value:g}', ha='center', va='center',
+                    zorder=4, fontsize=11,
+                    color='black' if value > 0.4 * pixels.max() else 'white')
+
+    grid(0, 2, pixels, marked=True)
+    ax.text(2, 2.35, 'a bright line', ha='center', fontsize=11)
+    for middle, ((name, becomes), numbers) in zip((1.7, -1.7), halves.items(), strict=True):
+        arrow(ax, (4.3, 0.4 * middle), (6.1, middle))
+        grid(6.4, middle + 1, numbers)
+        ax.text(8.7, middle + 0.4, name, va='center', fontsize=11)
+        ax.text(8.7, middle - 0.4, becomes, va='center', fontsize=11, weight='bold')
+    ax.set(xlim=(-0.2, 13.4), ylim=(-2.9, 2.9), aspect='equal')
+
+
 def draw_maps(maps):
     """Draw the maps of a net from left to right: as high as their side, as wide as their channels.
 

@@ -344,6 +344,19 @@ def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
     assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
 
 
+def test_halving_frames_the_pixels_that_a_stride_keeps():
+    line = np.zeros((4, 4))
+    line[:, 1] = 8
+    drawings.draw_halvings(line, {('every other pixel', 'gone'): line[::2, ::2],
+                                  ('mean of 2 × 2', 'paler'): np.array([[4., 0], [4, 0]])})
+    ax = plt.gca()
+    framed = [patch.get_xy() for patch in ax.patches if getattr(patch, 'get_xy', None)
+              and patch.get_linewidth() == 3]
+    assert framed == [(0, 1), (2, 1), (0, -1), (2, -1)]
+    assert [texts(ax).count(number) for number in ('8', '4')] == [4, 2]
+    assert {'a bright line', 'gone', 'paler'} <= set(texts(ax))
+
+
 def test_maps_are_as_high_as_their_side_and_as_wide_as_their_channels():
     drawings.draw_maps({'stem': (8, 28), 'block 1': (16, 14)})
     ax = plt.gca()
