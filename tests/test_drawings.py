@@ -243,12 +243,15 @@ def test_every_part_of_a_bill_has_its_name_once_a_bar():
 
 
 def test_areas_are_multiply_adds_and_weights():
-    drawings.draw_work_and_weights({'stem': (100, 45, '3'), 'stage': (1600, 11, '64')})
+    drawings.draw_work_and_weights({'stem': (100, 45, 64), 'stage': (1600, 11, 128)})
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
-    work, weights = ([box.get_width() * box.get_height() for box in boxes
-                      if (box.get_y() == 0) == above] for above in (True, False))
+    work, weights = ([box.get_height() for box in boxes if box.get_y() == foot]
+                     for foot in (0.55, -0.95))
     assert work[1] / work[0] == pytest.approx(1600 * 11 ** 2 / (100 * 45 ** 2))
     assert weights[1] / weights[0] == pytest.approx(16)
+    outputs = [box for box in boxes if box.get_y() > 1.3]
+    assert outputs[1].get_width() / outputs[0].get_width() == pytest.approx(2)
+    assert outputs[1].get_height() / outputs[0].get_height() == pytest.approx(11 / 45)
 
 
 def test_bn_stands_where_it_is_asked_for():
