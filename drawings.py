@@ -660,49 +660,76 @@ def draw_norms():
         ax.grid(False)
 
 
-def draw_attention(a, q, k, v):
-    """Draw three pixels or more and what each receives: by a convolution, and by attention.
+def draw_attention(a, q, k, v, fixed=(0.25, 0.5, 0.25)):
+    """Draw what each of three pixels or more receives, a panel each: by a convolution, above, and
+    by attention, below.
 
-    a: the weights (receiving pixel, handing pixel), as thick as the lines of attention. q, k, v: a
-    row a pixel, v of one number. On the left are the three fixed weights of a convolution, to
-    neighbours only: the same letter, and the same line, from pixel to pixel.
+    a: the weights (receiving pixel, handing pixel). q, k, v: a row a pixel, v of one number.
+    fixed: the three weights of the convolution, for neighbours only. The thicker a line, the
+    larger its weight.
     """
-    _, axes = plt.subplots(1, 2, figsize=(6.4, 0.95 * len(v) + 0.75), width_ratios=(5, 8))
+    pixels, values = len(v), np.asarray(v, float)[:, 0]
+    places = np.arange(pixels)
+    near = places - places[:, None] + 1  # which of `fixed`, from row to column
+    convolution = np.where(abs(near - 1) < 2, np.take(fixed, near.clip(0, 2)), 0)
+    _, axes = plt.subplots(2, pixels, figsize=(6.4, 5.2), squeeze=False)
 
-    def line(ax, sender, receiver, text, width):
-        start, end = np.array((0.45, -sender)), np.array((2.55, -receiver))
-        ax.plot(*zip(start, end, strict=True), color='black', linewidth=width, zorder=1,
-                solid_capstyle='butt')
-        x, y = start + 0.74 * (end - start)
-        ax.text(x, y, text, ha='center', va='center', fontsize=9, zorder=4,
-                bbox={**ON_WHITE, 'pad': 0.8})
+    def numbers(row):
+        return f'({", ".join(f"{number:g}" for number in row)})'
 
     def pixel(ax, x, y, text, color='white'):
-        ax.add_patch(Rectangle((x - 0.45, y - 0.27), 0.9, 0.54, facecolor=color, zorder=3,
+        ax.add_patch(Rectangle((x - 0.5, y - 0.36), 1, 0.72, facecolor=color, zorder=3,
                                edgecolor='black', linewidth=1))
-        ax.text(x, y, text, ha='center', va='center', fontsize=11, zorder=4)
+        ax.text(x, y, text, ha='center', va='center', fontsize=10, zorder=4)
 
-    fixed, by_image = axes
-    for i, (row, query, received) in enumerate(zip(a, q, a @ v, strict=True)):
-        for ax, text in ((fixed, ''), (by_image, f'{received[0]:.1f}')):
-            pixel(ax, 0, -i, f'{v[i][0]:g}', '0.88')
-            pixel(ax, 3, -i, text)
-        for ax, x, word, pair, ha in ((by_image, -0.55, 'offers', k[i], 'right'),
-                                      (by_image, 3.55, 'asks', query, 'left')):
-            ax.text(x, -i, f'{word}\n({", ".join(f"{number:g}" for number in pair)})', ha=ha,
-                    va='center', fontsize=9)
-        for j, weight in enumerate(row):
-            line(by_image, j, i, f'{weight:.2f}', 9 * weight)
-            if abs(i - j) < 2:
-                line(fixed, j, i, f'$w_{j - i + 2}$', (2, 5, 1)[j - i + 1])
-    for ax in axes:
-        for x, text in ((0, 'value'), (3, 'receives')):
-            ax.text(x, 0.36, text, ha='center', va='bottom', fontsize=9)
-    for ax, title, aside in ((fixed, 'convolution: weights\nlearned, then fixed', 0.6),
-                             (by_image, 'attention: weights\nfrom this image', 1.45)):
-        ax.set(xlim=(-aside, 3 + aside), ylim=(-len(v) + 0.65, 0.55))
-        ax.set_title(title, fontsize=10)
-        ax.axis('off')
+    for row, (weights, asks) in enumerate(((convolution, None), (np.asarray(a), q))):
+        for i, ax in enumerate(axes[row]):
+            for j, weight in enumerate(weights[i]):
+                pixel(ax, 0, -j, f'{values[j]:g}', '0.88')
+                if asks is not None:
+                    ax.text(-0.6, -j, numbers(k[j]), ha='right', va='center', fontsize=9)
+                if weight:
+                    ax.plot((0.5, 2.6), (-j, -i), color='black', linewidth=9 * weight, zorder=1,
+                            solid_capstyle='butt')
+                    ax.text(1.3, -j + 0.38 * (j - i), f'{weight:.2f}', ha='center', va='center',
+                            fontsize=9, zorder=4, bbox={**ON_WHITE, 'pad': 0.8})
+            pixel(ax, 3.1, -i, f'{weights[i] @ values:.1f}')
+            ax.text(0, 0.45, 'value', ha='center', va='bottom', fontsize=9)
+            if asks is not None:
+                ax.text(-0.6, 0.45, 'key', ha='right', va='bottom', fontsize=9)
+                ax.text(3.1, 0.45 - i, f'query\n{numbers(asks[i])}', ha='center', va='bottom',
+                        fontsize=9)
+            ax.text(1.3, 1.35, f'pixel {i + 1} receives', ha='center', va='bottom', fontsize=10)
+            ax.set(xlim=(-1.6, 3.7), ylim=(-pixels + 0.55, 1.8))
+            ax.axis('off')
+    for ax, title in zip(axes[:, pixels // 2], ('convolution: the same weights at every pixel',
+                                                'attention: each pixel computes its own'),
+                         strict=True):
+        ax.set_title(title)
+
+
+def draw_gains(rows, title):
+    """Draw accuracies (%), one below the other, with an arrow from the one that each started from.
+
+    rows: {name: (accuracy, name of the row that it started from or None, what led from there)}.
+    ResNets are blue.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 0.62 * len(rows) + 1))
+    values = [value for value, _, _ in rows.values()]
+    low, high = min(values), max(values)
+    for y, (name, (value, start, text)) in enumerate(rows.items()):
+        color = SHORTCUT if name.startswith('ResNet') else 'black'
+        ax.plot(value, y, 'o', color=color, markersize=9, zorder=3)
+        ax.text(value + 0.25, y, f'{value:.1f} %', ha='left', va='center', color=color)
+        if start:
+            before = rows[start][0]
+            ax.plot([before] * 2, [list(rows).index(start), y], ':', color='0.5', linewidth=1.2)
+            arrow(ax, (before, y), (value, y), shrinkB=6)
+            ax.text((before + value) / 2, y - 0.1, text, ha='center', va='bottom', fontsize=9)
+    ax.set(title=title, xlabel="ImageNet's pictures named right (%)", ylim=(len(rows) - 0.5, -0.6),
+           xlim=(low - 0.4, high + 1.2))
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(False)
 
 
 def draw_seen(ax, branch, shortcut, side, title=''):

@@ -156,13 +156,24 @@ def test_streams_have_their_layers_and_how_they_join():
 def test_lines_of_attention_are_as_thick_as_its_weights():
     a, v = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]), np.array([[4], [8], [20]])
     drawings.draw_attention(a, q=np.eye(3, 2), k=np.ones((3, 2)), v=v)
-    fixed, by_image = plt.gcf().axes
-    assert [line.get_linewidth() for line in by_image.lines] == list((9 * a).flat)
-    assert [text for text in texts(by_image) if text in ('4', '8', '20', '9.0')] == [
-        '4', '9.0', '8', '20']
-    assert texts(by_image).count('0.25') == 2 and 'asks\n(1, 0)' in texts(by_image)
-    assert [texts(fixed).count(f'$w_{number}$') for number in (1, 2, 3)] == [2, 3, 2]
-    assert len({line.get_linewidth() for line in fixed.lines}) == 3
+    fixed, by_image = np.array(plt.gcf().axes).reshape(2, 3)
+    for axes, weights in ((by_image, a), (fixed, [[0.5, 0.25], [0.25, 0.5, 0.25], [0.25, 0.5]])):
+        for ax, row in zip(axes, weights, strict=True):
+            assert [line.get_linewidth() / 9 for line in ax.lines] == [w for w in row if w]
+    assert [text for text in texts(by_image[0]) if text in ('4', '8', '20', '9.0')] == [
+        '4', '8', '20', '9.0']
+    assert texts(by_image[0]).count('0.25') == 2 and 'query\n(1, 0)' in texts(by_image[0])
+    assert '4.0' in texts(fixed[0]) and '10.0' in texts(fixed[1])
+
+
+def test_gains_start_where_they_say():
+    drawings.draw_gains({'ResNet': (70., None, ''), 'B': (72., 'ResNet', '+2'),
+                         'C': (75., 'B', '+3')}, 'title')
+    ax = plt.gca()
+    starts = [text.xyann[0] for text in ax.texts if getattr(text, 'arrow_patch', None)]
+    assert starts == [70, 72] and {'+2', '+3', '75.0 %'} <= set(texts(ax))
+    assert [line.get_color() for line in ax.lines if line.get_marker() == 'o'] == [
+        drawings.SHORTCUT, 'black', 'black']
 
 
 def test_bn_takes_a_column_of_all_images_and_ln_a_row_of_one():
