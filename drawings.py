@@ -151,9 +151,10 @@ def draw_option_a():
         channel(13, -2.5 * number - 4.5, np.ones((2, 2)))
     arrow(ax, (4.6, -4.5), (7, -4.5))
     arrow(ax, (10, -4.5), (12.6, -4.5))
-    for x, text in ((2, '2 channels, 4 × 4'), (8.6, 'every other pixel'), (14.4, '4 channels,')):
-        ax.text(x, 1.9, text, ha='center', fontsize=10)
-    ax.text(14.4, 1.0, '2 × 2', ha='center', fontsize=10)
+    for x, text in ((2, '2 channels, 4 × 4'), (8.6, '2 channels, 2 × 2'),
+                    (15, '4 channels, 2 × 2')):
+        ax.text(x, 1.2, text, ha='center', fontsize=10)
+    ax.set_title('Option A: keep every other pixel, then add channels of zeros')
     ax.text(15.4, -1.2, 'copied', va='center', fontsize=10, color=SHORTCUT)
     ax.text(15.4, -6.2, 'zeros', va='center', fontsize=10)
     ax.set(xlim=(-0.5, 18.2), ylim=(-9.5, 2.6), aspect='equal')
@@ -187,7 +188,7 @@ def draw_paths():
         ax.text(8.6, y, text, va='center', fontsize=10)
     for y in (7.7, 4.7, 1.7):
         ax.axhline(y, color='0.85', linewidth=1, zorder=0)
-    ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
+    ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6), title='Three blocks contain eight paths')
 
 
 def draw_net(ax, parts, top):
@@ -252,7 +253,8 @@ def animate_backward(curves, title, alt):
     def frame(number):
         first = max(0, depth - 1 - 2 * number)
         for label, (_, norms) in curves.items():
-            lines[label].set_data(range(first + 1, depth + 1), norms[first:])
+            # from the right, where it begins: so the dashes stay where they are
+            lines[label].set_data(range(depth, first, -1), norms[first:][::-1])
             heads[label].set_data([first + 1], [norms[first]])
 
     frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
