@@ -1007,23 +1007,23 @@ def draw_transfer():
     It stands between the two ways that copy its stem and stages, which are grey.
     """
     ax, = canvas(6.4, 4.2)
-    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
-            ('old net', 'trained on\n6 classes', '0.88', '-'),
-            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
-            ('from scratch', 'random,\ntrained', 'white', '-'))
-    for x, (way, state, shade, line) in enumerate(ways):
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--', '#aa4499'),
+            ('old net', 'trained on\n6 classes', '0.88', '-', '0.35'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-', '#00795a'),
+            ('from scratch', 'random,\ntrained', 'white', '-', 'black'))
+    for x, (way, state, shade, line, colour) in enumerate(ways):
         old = way == 'old net'
-        dense = 'dense layer:\ntrained,\nstays behind' if old else 'dense layer:\nnew,\ntrained'
+        output = 'output layer:\n' + ('trained,\nstays behind' if old else 'new,\ntrained')
         for y, high, text, color, edge in (
                 (2.2, 1.9, f'stem and\nstages:\n{state}', shade, line),
-                (-0.9, 1.5, dense, 'white', '-')):
+                (-0.9, 1.5, output, 'white', '-')):
             box(ax, 2.5 * x, y, text, 1.85, high, color=color, linewidth=1.8, linestyle=edge)
         for start, end in ((3.95, 3.15), (1.25, -0.15), (-1.65, -2.3)):
             arrow(ax, (2.5 * x, start), (2.5 * x, end))
         for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
             ax.text(2.5 * x, y, text, ha='center', fontsize=10)
         ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
-        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold')
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold', color=colour)
     for start, end in ((1.55, 0.95), (3.45, 4.05)):
         arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
     ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
