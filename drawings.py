@@ -63,13 +63,14 @@ def bracket(ax, x, low, high, text):
 
 
 def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection='',
-               direct=False):
+               direct=False, colors=None):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
     stands beside its line, None for a plain block, which has neither line nor addition; their
     places stay free, so that twins stand level. projection: what stands in a box on the line.
     direct: what is not on the branch, so on the way from block to block, has the line's colour.
+    colors: {name: colour} of boxes that are not to have their usual one.
     """
     names = [*layers, '+', *after]
     line = {'color': SHORTCUT, 'linewidth': 2.2}
@@ -86,7 +87,7 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
             plus(ax, 0, -row)
         else:
             edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2} if on_line else {}
-            box(ax, 0, -row, name, **edge)
+            box(ax, 0, -row, name, color=(colors or {}).get(name), **edge)
     arrow(ax, (0, above), (0, -len(names) - 0.8), **(line if direct else {}))
     if shortcut is not None:
         end = len(layers) + 1

@@ -280,6 +280,14 @@ def test_block_shows_the_direct_path():
     assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
 
 
+def test_block_paints_the_boxes_that_are_named():
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_block(ax, ['a', 'conv'], colors={'conv': 'yellow'})
+    first, second, *_ = [box.get_facecolor() for box in ax.patches
+                         if isinstance(box, FancyBboxPatch)]
+    assert first == to_rgba('white') and second == to_rgba('yellow')
+
+
 def test_depths_of_nets_with_three_stages():
     ax = plt.figure().add_subplot()
     drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, stages=['stage 1', 'stage 2', 'stage 3'])
