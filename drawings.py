@@ -556,34 +556,34 @@ def draw_identity_copy():
 
 
 def draw_work_and_weights(convolutions):
-    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
+    """Draw convolutions side by side: what each puts out, and bars of its work and its weights.
 
-    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
-    high as the image's side; its width follows from its area. Below are squares.
+    convolutions: {name: (weights, side of the output, channels of the output)}. At the top a box
+    is as high as the side and as wide as the channels; each row of bars has a scale of its own.
     """
-    ax, = canvas(6.4, 4.4)
-    left = 0.
-    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
-        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
-        wide = 1e-8 * weights * side ** 2 / high
-        middle = left + max(wide, edge, 0.72) / 2
-        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
+    ax, = canvas(6.4, 4.6)
+    bills = (('multiply-adds,\nmillions', 0.55, '0.75', '.0f',
+              [weights * side ** 2 / 1e6 for weights, side, _ in convolutions.values()]),
+             ('weights,\nmillions', -0.95, '0.45', '.2f',
+              [weights / 1e6 for weights, _, _ in convolutions.values()]))
+    for x, (name, (_, side, channels)) in enumerate(convolutions.items()):
+        wide, high = 0.9 * channels / 512, side / 50
+        ax.add_patch(Rectangle((x - wide / 2, 2.45 - high / 2), wide, high, facecolor='#fff3d6',
                                edgecolor='black', linewidth=1))
-        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
-                               edgecolor='black', linewidth=1))
-        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
-                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
-                        (-1.13, f'{weights / 1e6:.2f}')):
-            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
-        left = 2 * middle - left + 0.1
-    for x, y, text in (
-            (2.1, 1.1, 'Each stage: half the side, twice\nthe channels. The work stays level.'),
-            (0, -2.2, 'The weights grow: × 4.')):
-        ax.text(x, y, text, fontsize=11, linespacing=1.4)
-    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
-                    (-0.64, 'channels'), (-1.13, 'million weights')):
-        ax.text(-0.05, y, text, ha='right')
-    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')
+        ax.text(x, 3.05, name, ha='center', weight='bold')
+        ax.text(x, 1.58, f'{side} × {side}\n{channels} channels', ha='center', linespacing=1.3)
+        if x:
+            arrow(ax, (x - 0.7, 2.45), (x - 0.5, 2.45))
+    ax.text(-0.5, 2.45, 'what it\nputs out', ha='right', va='center')
+    for title, foot, color, digits, numbers in bills:
+        ax.text(-0.5, foot + 0.3, title, ha='right', va='center')
+        ax.plot([-0.4, len(numbers) - 0.6], [foot, foot], color='black', linewidth=1)
+        for x, number in enumerate(numbers):
+            ax.add_patch(Rectangle((x - 0.28, foot), 0.56, 0.75 * number / max(numbers),
+                                   facecolor=color, edgecolor='black', linewidth=1))
+            ax.text(x, foot + 0.75 * number / max(numbers) + 0.06, format(number, digits),
+                    ha='center')
+    ax.set(xlim=(-1.5, len(convolutions) - 0.5), ylim=(-1.0, 3.3))
 
 
 def draw_streams(blocks):
@@ -1119,6 +1119,34 @@ def draw_first_difference(spoilt, everywhere, stages, level):
               xlabel='operation, in order')
     for part in (ax, strip):
         part.grid(False)
+
+
+def draw_halvings(pixels, halves):
+    """Draw `pixels` (4, 4), one of each four in a blue frame, and two ways to halve them.
+
+    halves: {(name, what has become of the picture): numbers (2, 2)}; the first one keeps the
+    marked pixels. Numbers are black at 0 and white at the largest of `pixels`.
+    """
+    ax, = canvas(6.4, 3.1)
+
+    def grid(left, top, numbers, marked=False):
+        for row, column in np.ndindex(numbers.shape):
+            kept, value = marked and row % 2 == column % 2 == 0, numbers[row, column]
+            ax.add_patch(Rectangle((left + column, top - row - 1), 1, 1, zorder=3 if kept else 2,
+                                   facecolor=str(value / pixels.max()), linewidth=3 if kept else 1,
+                                   edgecolor='#56b4e9' if kept else '0.6'))
+            ax.text(left + column + 0.5, top - row - 0.5, f'{value:g}', ha='center', va='center',
+                    zorder=4, fontsize=11,
+                    color='black' if value > 0.4 * pixels.max() else 'white')
+
+    grid(0, 2, pixels, marked=True)
+    ax.text(2, 2.35, 'a bright line', ha='center', fontsize=11)
+    for middle, ((name, becomes), numbers) in zip((1.7, -1.7), halves.items(), strict=True):
+        arrow(ax, (4.3, 0.4 * middle), (6.1, middle))
+        grid(6.4, middle + 1, numbers)
+        ax.text(8.7, middle + 0.4, name, va='center', fontsize=11)
+        ax.text(8.7, middle - 0.4, becomes, va='center', fontsize=11, weight='bold')
+    ax.set(xlim=(-0.2, 13.4), ylim=(-2.9, 2.9), aspect='equal')
 
 
 def draw_maps(maps):

@@ -254,12 +254,15 @@ def test_every_part_of_a_bill_has_its_name_once_a_bar():
 
 
 def test_areas_are_multiply_adds_and_weights():
-    drawings.draw_work_and_weights({'stem': (100, 45, '3'), 'stage': (1600, 11, '64')})
+    drawings.draw_work_and_weights({'stem': (100, 45, 64), 'stage': (1600, 11, 128)})
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
-    work, weights = ([box.get_width() * box.get_height() for box in boxes
-                      if (box.get_y() == 0) == above] for above in (True, False))
+    work, weights = ([box.get_height() for box in boxes if box.get_y() == foot]
+                     for foot in (0.55, -0.95))
     assert work[1] / work[0] == pytest.approx(1600 * 11 ** 2 / (100 * 45 ** 2))
     assert weights[1] / weights[0] == pytest.approx(16)
+    outputs = [box for box in boxes if box.get_y() > 1.3]
+    assert outputs[1].get_width() / outputs[0].get_width() == pytest.approx(2)
+    assert outputs[1].get_height() / outputs[0].get_height() == pytest.approx(11 / 45)
 
 
 def test_bn_stands_where_it_is_asked_for():
@@ -361,6 +364,19 @@ def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
     assert centres == {1: [0, 2, 4], -1: [1, 3, 5]}
     blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
     assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+
+
+def test_halving_frames_the_pixels_that_a_stride_keeps():
+    line = np.zeros((4, 4))
+    line[:, 1] = 8
+    drawings.draw_halvings(line, {('every other pixel', 'gone'): line[::2, ::2],
+                                  ('mean of 2 × 2', 'paler'): np.array([[4., 0], [4, 0]])})
+    ax = plt.gca()
+    framed = [patch.get_xy() for patch in ax.patches if getattr(patch, 'get_xy', None)
+              and patch.get_linewidth() == 3]
+    assert framed == [(0, 1), (2, 1), (0, -1), (2, -1)]
+    assert [texts(ax).count(number) for number in ('8', '4')] == [4, 2]
+    assert {'a bright line', 'gone', 'paler'} <= set(texts(ax))
 
 
 def test_maps_are_as_high_as_their_side_and_as_wide_as_their_channels():
