@@ -438,7 +438,7 @@ def draw_shared_batch():
 
 
 def draw_servers_and_ring(workers=4):
-    """Draw, side by side, workers around a parameter server, and workers in a ring."""
+    """Draw, side by side, workers around a parameter server, and the first round of a ring."""
     left, right = canvas(6.4, 3.8, columns=2)
     angles = np.pi / 2 - 2 * np.pi * np.arange(workers) / workers
     places = 2.9 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -452,14 +452,18 @@ def draw_servers_and_ring(workers=4):
         arrow(left, inner - side, outer - side, linestyle='--')
         way = following - place
         arrow(right, place + 0.2 * way, place + 0.8 * way)
+        x, y = place + 0.5 * way
+        right.text(x + 0.15 * np.sign(x), y + 0.3 * np.sign(y), f'piece {rank}', va='center',
+                   ha='left' if x > 0 else 'right', fontsize=10)
         for ax in (left, right):
             box(ax, *place, f'worker {rank}', width=1.7)
     for ax, x, y, text, align in ((left, -0.4, 1.4, 'push: whole\ngradient', 'right'),
                                   (left, 0.4, 1.4, 'pull: sum', 'left'),
-                                  (right, 1.65, 1.8, f'1/{workers} of the\ngradient', 'left')):
-        ax.text(x, y, text, ha=align, va='center', fontsize=9)
+                                  (right, 0, 0, f'a piece: 1/{workers}\nof a gradient',
+                                   'center')):
+        ax.text(x, y, text, ha=align, va='center', fontsize=10)
     for ax, title in ((left, 'parameter server:\nall meet at one link'),
-                      (right, 'ring all-reduce:\neach sends to the next')):
+                      (right, 'ring, first round:\neach sends to the next')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
 
 
@@ -484,6 +488,9 @@ def draw_rounds(rounds):
         ax.grid(False)
     for ax in axes.flat[len(tables):]:
         ax.axis('off')
+    if len(tables) < 8:
+        axes.flat[7].text(0.5, 0.5, 'number:\ngradients in\nthe piece\n\nframe:\njust arrived',
+                          ha='center', va='center', fontsize=10)
     fig.supxlabel('piece of the gradient', fontsize=10)
     fig.supylabel('worker', fontsize=10)
 
@@ -752,9 +759,11 @@ def draw_seen(ax, branch, shortcut, side, title=''):
                                edgecolor='black', linewidth=3, linestyle=style, zorder=3))
     ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.2, 'grey: read by the branch', ha='center',
             va='top', fontsize=10)
-    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.8, 'dots: read by the shortcut', ha='center',
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.8, 'frames: two of its windows', ha='center',
+            va='top', fontsize=10)
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 1.4, 'dots: read by the shortcut', ha='center',
             va='top', fontsize=10, color=SHORTCUT)
-    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) + 1, -0.6))
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) + 1.6, -0.6))
     ax.set_title(title, fontsize=11)
     ax.axis('off')
 
@@ -767,16 +776,22 @@ def draw_costs(costs, kinds, free=None):
     kinds: {name of the block: layers of its nets}, two or more. free: GB, a line for them.
     """
     _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 4.2))
+    work, times = (np.array([net[key] for net in costs.values()])
+                   for key in ('multiply-adds', 'milliseconds'))
+    far, rate = 1.17 * work.max(), times.sum() / work.sum()
+    left.plot([0, far], [0, rate * far], color='black', linestyle=':', linewidth=1.2)
+    left.text(0.97 * far, 0.02 * rate * far, f'dotted: {rate:.0f} ms\nfor each 10⁹', ha='right',
+              fontsize=10)
     for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
         points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
                   for layers in nets]
-        left.plot(*zip(*points, strict=True), marker='o', color=shade)
+        left.plot(*zip(*points, strict=True), 'o', color=shade, markersize=8)
         left.annotate(kind, points[1], (-12, 8), textcoords='offset points', ha='right',
                       color=shade)
         for layers, point in zip(nets, points, strict=True):
-            left.annotate(layers, point, (6, -10), textcoords='offset points')
-    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
-             xlim=(0, 1.17 * max(x for x, _ in points)), title='Time follows multiply-adds')
+            left.annotate(layers, point, (8, -11), textcoords='offset points')
+    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='to train on 1 image (ms)', ylim=0,
+             xlim=(0, far), title='Time follows the work, roughly')
     names = [str(layers) for layers in costs]
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
                                   for key in ('for parameters', 'for 32 images'))
@@ -789,14 +804,14 @@ def draw_costs(costs, kinds, free=None):
     right.annotate('parameters,\ngradients,\nmomentum', (-0.3, for_parameters[0] / 2),
                    (-0.4, 0.32 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
                    fontsize=9)
-    for text, share, color in (('outputs of layers', 0.5, 'white'),
-                               ('a step, at most', 1.5, 'black')):
+    for text, share, color in (('outputs, counted', 0.5, 'white'),
+                               ('outputs, at most', 1.5, 'black')):
         right.text(len(names) - 1, for_parameters[-1] + share * for_images[-1], text,
                    rotation=90, ha='center', va='center', color=color, fontsize=9)
     if free:
         right.axhline(free, color='black', linestyle=':', linewidth=1.2)
         right.text(-0.4, free, f'your {free} GB', va='bottom')
-    right.set(xlabel='layers', ylabel='to train on 32 images (GB)', title='Outputs take the memory')
+    right.set(xlabel='layers', ylabel='to train on 32 images (GB)', title='Memory: outputs fill it')
     right.margins(y=0.08)
     right.grid(False)
 

@@ -117,7 +117,8 @@ def test_servers_and_ring_have_all_workers_and_one_server():
     drawings.draw_servers_and_ring(5)
     left, right = plt.gcf().axes
     workers = [f'worker {rank}' for rank in range(5)]
-    assert texts(right) == [*workers, '1/5 of the\ngradient']
+    assert sorted(texts(right)) == ['a piece: 1/5\nof a gradient',
+                                    *(f'piece {rank}' for rank in range(5)), *workers]
     assert sorted(texts(left)) == ['pull: sum', 'push: whole\ngradient', 'server', *workers]
 
 
@@ -211,7 +212,8 @@ def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
     drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)},
                         free=5)
     left, right = plt.gcf().axes
-    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
+    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b', 'dotted: 2 ms\nfor each 10⁹']
+    assert len(left.lines) == 3  # the dotted one goes through the origin
     assert len(right.patches) == 3 * 4 and texts(right)[:4] == ['12.0'] * 4
     assert 'your 5 GB' in texts(right) and list(right.lines[-1].get_ydata()) == [5, 5]
 
