@@ -968,53 +968,53 @@ def draw_graph(operations, shapes):
 
 
 def draw_keras_padding():
-    """A row of six pixels with zeros at its ends, read by a kernel of 3 at stride 2: our windows
-    stand above it, Keras's below; between them what a 1 x 1 shortcut picks.
+    """A kernel of 3 at stride 2 on six pixels, with our padding on top and Keras's below.
+
+    What the kernel makes of a window, black, is added to the pixel that a 1 x 1 shortcut reads,
+    blue: ours meet, Keras's come from two places.
     """
-    ax, = canvas(6.4, 3.5)
-    for x in range(-1, 7):
-        zero = x in (-1, 6)
-        ax.add_patch(Rectangle((x - 0.5, -0.5), 1, 1, edgecolor='black', linewidth=1,
-                               facecolor='white' if zero else '0.88',
-                               linestyle=':' if zero else '-'))
-        ax.text(x, 0, 'zero' if zero else f'{x}', ha='center', va='center', fontsize=11,
-                color=SHORTCUT if x in (0, 2, 4) else 'black',
-                weight='bold' if x in (0, 2, 4) else 'normal')
-    for side, centres in ((1, (0, 2, 4)), (-1, (1, 3, 5))):
-        for i, centre in enumerate(centres):
-            y, ends = side * (0.85 + 0.4 * i), (centre - 1.4, centre + 1.4)
-            ax.plot([ends[0], *ends, ends[1]], [y - side * 0.15, y, y, y - side * 0.15],
-                    color='black', linewidth=1.5)
+    titles = ('Our padding: kernel and shortcut look at the same place',
+              "Keras's: the kernel looks one pixel further to the right")
+    for ax, title, shift in zip(canvas(6.4, 5.2, rows=2), titles, (0, 1), strict=True):
+        for x in range(-1, 7):
+            zero = x in (-1, 6)
+            read = x in (0, 2, 4)
+            ax.add_patch(Rectangle((x - 0.5, -0.5), 1, 1, edgecolor='black', linewidth=1,
+                                   facecolor='white' if zero else '0.88',
+                                   linestyle=':' if zero else '-'))
+            ax.text(x, 0, 'zero' if zero else f'{x}', ha='center', va='center', fontsize=11,
+                    color=SHORTCUT if read else 'black', weight='bold' if read else 'normal')
+        for i, pixel in enumerate((0, 2, 4)):
+            centre, y = pixel + shift, 0.8 + 0.35 * (i % 2)
+            ends = (centre - 1.42, centre + 1.42)
+            ax.plot([ends[0], *ends, ends[1]], [y - 0.15, y, y, y - 0.15], color='black',
+                    linewidth=1.5)
             ax.plot(centre, y, 'o', color='black')
-    for y, text, color in ((1.25, 'our windows:\ncentres 0, 2, 4', 'black'),
-                           (0, '1 × 1 shortcut\nreads 0, 2, 4', SHORTCUT),
-                           (-1.25, "Keras's windows:\ncentres 1, 3, 5", 'black')):
-        ax.text(-1.75, y, text, ha='right', va='center', fontsize=10, color=color)
-    ax.set(xlim=(-4.9, 6.6), ylim=(-2, 2))
+            arrow(ax, (centre + 0.09, y), (pixel + 0.09 + 0.1 * shift, 2.15), linewidth=1.5)
+            arrow(ax, (pixel - 0.09, 0.5), (pixel - 0.09, 2.15), color=SHORTCUT, linewidth=2.2)
+            box(ax, pixel, 2.45, f'{centre} + {pixel}', width=1.3, height=0.6, size=11)
+        for y, text, color in ((2.45, 'sum: centre\n+ pixel', 'black'),
+                               (1.2, '3 × 3 kernel:\nits windows', 'black'),
+                               (0, '1 × 1 shortcut:\nthe blue pixels', SHORTCUT)):
+            ax.text(-1.75, y, text, ha='right', va='center', fontsize=10, color=color)
+        ax.set(xlim=(-4.9, 6.6), ylim=(-0.7, 3))
+        ax.set_title(title)
 
 
 def draw_arriving(pictures, says):
-    """Draw pictures as a net gets them, what it says to each, and histograms of their numbers.
+    """Draw pictures as a net gets them, over each its name and what the net says, below it the
+    range of its numbers.
 
     pictures: {name: numbers (3, height, width)}, -2 being drawn black and 2 white. says: {name:
-    text}. The axis is linear from -2 to 2, behind that logarithmic; all bars are equally wide.
+    text}.
     """
-    _, axes = plt.subplot_mosaic([[*pictures], ['all'] * len(pictures)], figsize=(6.4, 4.4),
-                                 height_ratios=(5, 6))
-    below = axes['all']
-    edges = np.r_[np.linspace(-2.4, 2, 23), np.geomspace(2, 2000, 31)[1:]]
-    for row, (name, numbers) in enumerate(pictures.items()):
-        axes[name].imshow(np.clip(numbers / 4 + 0.5, 0, 1).transpose(1, 2, 0))
-        axes[name].set(title=f'{name}\n{says[name]}', xticks=[], yticks=[])
-        bars, _ = np.histogram(numbers, edges)
-        below.stairs(row - 0.85 * bars / bars.max(), edges, baseline=row, fill=True, color='0.4')
-        below.plot([numbers.min(), numbers.max()], [row, row], color='black', linewidth=1)
-    below.axvspan(-2, 2, color='0.93', zorder=0)
-    below.text(0, -1.38, 'shown from black to white', ha='center', va='top', fontsize=9)
-    below.set(yticks=range(len(pictures)), yticklabels=pictures, xscale='symlog', xlim=(-3, 2000),
-              ylim=(len(pictures) - 0.7, -1.45), xlabel='numbers that arrive')
-    below.set_xticks([-2, 0, 2, 10, 100, 1000], ['−2', '0', '2', '10', '100', '1,000'])
-    below.grid(False, axis='y')
+    _, axes = plt.subplots(1, len(pictures), figsize=(6.4, 2.7), squeeze=False)
+    for ax, (name, numbers) in zip(axes.flat, pictures.items(), strict=True):
+        ax.imshow(np.clip(numbers / 4 + 0.5, 0, 1).transpose(1, 2, 0))
+        low, high = (f'{edge:.0f}' if abs(edge) >= 10 else f'{edge:.1f}'
+                     for edge in (numbers.min(), numbers.max()))
+        ax.set(title=f'{name}\n{says[name]}', xticks=[], yticks=[],
+               xlabel=f'numbers\n{low} to {high}'.replace('-', '−'))
 
 
 def draw_transfer():
@@ -1045,12 +1045,12 @@ def draw_transfer():
     ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
 
 
-def draw_mistakes(right, sure, moved, always, refused):
-    """Draw what mistakes do to a net: on the left what is right and how sure it is, on the right
-    how far its probabilities moved. The first row is the net as it is; below it stand the mistakes
-    that accuracy does not see, then those that it sees.
+def draw_mistakes(right, moved, always, refused):
+    """Draw what mistakes do to a net: on the left the share that is right, on the right how far
+    its probabilities moved. The first row is the net as it is; below it stand the mistakes that
+    accuracy does not see, then those that it sees.
 
-    right, sure, moved: {name: number}, in one order, the net as it is first.
+    right, moved: {name: number}, in one order, the net as it is first.
     always: the share that is right by always saying "bottle". refused: from where on a change is.
     """
     first, *others = right
@@ -1058,11 +1058,10 @@ def draw_mistakes(right, sure, moved, always, refused):
     unseen = sum(right[name] >= right[first] - 0.05 for name in order)
     headings = {'accuracy does not see:': 1, 'accuracy sees:': unseen + 1}
     places = [i + (i > 0) + (i >= unseen) for i in range(len(order))]  # a row for each heading
-    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.8), width_ratios=(3, 2), sharey=True)
+    _, (left, other) = plt.subplots(1, 2, figsize=(6.4, 4.6), sharey=True)
     for y, name in zip(places, order, strict=True):
         left.barh(y, right[name], color='0.8', edgecolor='black')
         left.text(0.02, y, f'{right[name]:.3f}', va='center')
-        left.plot(sure[name], y, 'o', color='black')
         other.plot(moved[name], y, 'o', color='black')
         if moved[name] < 1e-3:
             digit, power = f'{moved[name]:.0e}'.split('e-')
@@ -1072,23 +1071,20 @@ def draw_mistakes(right, sure, moved, always, refused):
         aside, ha = (7, 'left') if moved[name] < 0.1 else (-7, 'right')
         other.annotate(number, (moved[name], y), (aside, 0), textcoords='offset points', ha=ha,
                        va='center', bbox=ON_WHITE)
-    left.text(0, -0.75, 'bar: share right', va='center', fontsize=9)
-    left.text(1.04, -0.75, 'dot: mean largest probability', ha='right', va='center', fontsize=9,
-              bbox=ON_WHITE)
     for text, y in headings.items():
         left.text(0.01, y + 0.1, text, va='center', weight='bold', fontsize=9, bbox=ON_WHITE)
     foot = places[-1] + 0.7
     left.axvline(always, color='black', linestyle=':')
     left.text(always + 0.02, foot, "always 'bottle'", fontsize=9, va='center')
     other.axvline(refused, color='black', linestyle='--', linewidth=1)
-    other.text(1.5 * refused, foot, 'another net', fontsize=9, va='center')
-    left.set(yticks=places, yticklabels=order, xlim=(0, 1.04), xticks=(0, 0.5, 1),
-             ylim=(foot + 0.4, -1.1), xlabel='share, or probability',
+    other.text(1.5 * refused, foot, 'beyond: another net', fontsize=9, va='center')
+    left.set(yticks=places, yticklabels=order, xlim=(0, 1), xticks=(0, 0.5, 1),
+             ylim=(foot + 0.4, -0.6), xlabel='share of right answers',
              title='Accuracy misses three mistakes …')
     left.grid(False, axis='y')
     other.grid(False, axis='y')
     other.set(xscale='log', xlim=(1e-7, 3), xticks=(1e-6, 1e-4, 1e-2, 1),
-              xlabel='largest change\nof a probability', title='… probabilities none')
+              xlabel='largest change\nof a probability', title='… probabilities miss none')
 
 
 def draw_first_difference(spoilt, everywhere, stages, level):
