@@ -1,8 +1,8 @@
 """Notebook 12's eight nets on one budget, and better recipes for some of them, with its own cells.
 
 Seed 0 at every rate; then seeds 1 and 2 at each net's best, that with the lowest training error,
-which the recipes take, too; and two larger rates for the first and the last recipe. 45 minutes as
-two processes of one thread.
+which the recipes take, too; and two larger rates for the first recipe and for the two long ones,
+with all five steps and with the first alone. 50 minutes as two processes of one thread.
 
     OMP_NUM_THREADS=1 .venv/bin/python -m records.after_12
 
@@ -63,7 +63,7 @@ def main():
                      ['train_acc']) for net in nets}
     wanted = [*[(net, 'as before', best[net]) for net in nets],
               *[('ResNet', recipe, best['ResNet']) for recipe in recipes],
-              *[('ResNet', recipe, rate) for recipe in ('as before', longest)
+              *[('ResNet', recipe, rate) for recipe in ('as before', '60 epochs', longest)
                 for rate in LARGER_RATES],
               ('SE', longest, best['SE']),
               *[(net, last, best[net]) for net in YOUNG],

@@ -117,7 +117,8 @@ def test_servers_and_ring_have_all_workers_and_one_server():
     drawings.draw_servers_and_ring(5)
     left, right = plt.gcf().axes
     workers = [f'worker {rank}' for rank in range(5)]
-    assert texts(right) == [*workers, '1/5 of the\ngradient']
+    assert sorted(texts(right)) == ['a piece: 1/5\nof a gradient',
+                                    *(f'piece {rank}' for rank in range(5)), *workers]
     assert sorted(texts(left)) == ['pull: sum', 'push: whole\ngradient', 'server', *workers]
 
 
@@ -156,13 +157,24 @@ def test_streams_have_their_layers_and_how_they_join():
 def test_lines_of_attention_are_as_thick_as_its_weights():
     a, v = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]), np.array([[4], [8], [20]])
     drawings.draw_attention(a, q=np.eye(3, 2), k=np.ones((3, 2)), v=v)
-    fixed, by_image = plt.gcf().axes
-    assert [line.get_linewidth() for line in by_image.lines] == list((9 * a).flat)
-    assert [text for text in texts(by_image) if text in ('4', '8', '20', '9.0')] == [
-        '4', '9.0', '8', '20']
-    assert texts(by_image).count('0.25') == 2 and 'asks\n(1, 0)' in texts(by_image)
-    assert [texts(fixed).count(f'$w_{number}$') for number in (1, 2, 3)] == [2, 3, 2]
-    assert len({line.get_linewidth() for line in fixed.lines}) == 3
+    fixed, by_image = np.array(plt.gcf().axes).reshape(2, 3)
+    for axes, weights in ((by_image, a), (fixed, [[0.5, 0.25], [0.25, 0.5, 0.25], [0.25, 0.5]])):
+        for ax, row in zip(axes, weights, strict=True):
+            assert [line.get_linewidth() / 9 for line in ax.lines] == [w for w in row if w]
+    assert [text for text in texts(by_image[0]) if text in ('4', '8', '20', '9.0')] == [
+        '4', '8', '20', '9.0']
+    assert texts(by_image[0]).count('0.25') == 2 and 'query\n(1, 0)' in texts(by_image[0])
+    assert '4.0' in texts(fixed[0]) and '10.0' in texts(fixed[1])
+
+
+def test_gains_start_where_they_say():
+    drawings.draw_gains({'ResNet': (70., None, ''), 'B': (72., 'ResNet', '+2'),
+                         'C': (75., 'B', '+3')}, 'title')
+    ax = plt.gca()
+    starts = [text.xyann[0] for text in ax.texts if getattr(text, 'arrow_patch', None)]
+    assert starts == [70, 72] and {'+2', '+3', '75.0 %'} <= set(texts(ax))
+    assert [line.get_color() for line in ax.lines if line.get_marker() == 'o'] == [
+        drawings.SHORTCUT, 'black', 'black']
 
 
 def test_bn_takes_a_column_of_all_images_and_ln_a_row_of_one():
@@ -200,7 +212,8 @@ def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
     drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)},
                         free=5)
     left, right = plt.gcf().axes
-    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
+    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b', 'dotted: 2 ms\nfor each 10⁹']
+    assert len(left.lines) == 3  # the dotted one goes through the origin
     assert len(right.patches) == 3 * 4 and texts(right)[:4] == ['12.0'] * 4
     assert 'your 5 GB' in texts(right) and list(right.lines[-1].get_ydata()) == [5, 5]
 
@@ -272,6 +285,14 @@ def test_block_shows_the_direct_path():
     assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
 
 
+def test_block_paints_the_boxes_that_are_named():
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_block(ax, ['a', 'conv'], colors={'conv': 'yellow'})
+    first, second, *_ = [box.get_facecolor() for box in ax.patches
+                         if isinstance(box, FancyBboxPatch)]
+    assert first == to_rgba('white') and second == to_rgba('yellow')
+
+
 def test_depths_of_nets_with_three_stages():
     ax = plt.figure().add_subplot()
     drawings.draw_depths(ax, {'plain-20': (2, (3, 3, 3))}, stages=['stage 1', 'stage 2', 'stage 3'])
@@ -311,8 +332,7 @@ def test_graph_writes_shapes_beside_arrows():
 
 def test_mistakes_stand_in_the_order_of_what_accuracy_sees():
     right = {'as it is': 0.9, 'bad': 0.5, 'sly': 0.89, 'worse': 0.3}
-    drawings.draw_mistakes(right, dict.fromkeys(right, 0.9),
-                           {'as it is': 7e-7, 'bad': 1, 'sly': 2e-3, 'worse': 1}, 0.4, 1e-4)
+    drawings.draw_mistakes(right, {'as it is': 7e-7, 'bad': 1, 'sly': 2e-3, 'worse': 1}, 0.4, 1e-4)
     left, other = plt.gcf().axes
     assert [label.get_text() for label in left.get_yticklabels()] == ['as it is', 'sly', 'bad',
                                                                       'worse']
@@ -337,14 +357,14 @@ def test_an_arrow_shows_the_first_difference():
     assert {6.2, 8.8} == {round(x, 1) for x in strip.lines[1].get_xdata()}  # the bracket
 
 
-def test_keras_windows_lie_between_ours_and_the_shortcuts_pixels_under_ours():
+def test_keras_windows_lie_between_ours_and_their_sums_add_two_places():
     drawings.draw_keras_padding()
-    ax = plt.gca()
-    centres = {side: sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == 'o'
-                            and side * line.get_ydata()[0] > 0) for side in (1, -1)}
-    assert centres == {1: [0, 2, 4], -1: [1, 3, 5]}
-    blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
-    assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+    for ax, shift in zip(plt.gcf().axes, (0, 1), strict=True):
+        centres = sorted(line.get_xdata()[0] for line in ax.lines if line.get_marker() == 'o')
+        assert centres == [pixel + shift for pixel in (0, 2, 4)]
+        assert {f'{pixel + shift} + {pixel}' for pixel in (0, 2, 4)} <= set(texts(ax))
+        blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
+        assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
 
 
 def test_halving_frames_the_pixels_that_a_stride_keeps():
@@ -378,14 +398,14 @@ def test_sorted_losses_are_grey_up_to_the_share_below_the_mean():
     assert texts(ax) == ['mean loss, 1.20', '75 % of the images\nlie below the mean', 'up to 4.0 ↑']
 
 
-def test_what_arrives_has_a_picture_and_a_histogram_each():
+def test_what_arrives_has_a_picture_an_answer_and_a_range():
     numbers = np.linspace(-2, 2, 300).reshape(3, 10, 10)
     drawings.draw_arriving({'as it is': numbers, 'bright': 100 * numbers},
                            {'as it is': 'cup 0.60', 'bright': 'bowl 1.00'})
-    first, second, below = plt.gcf().axes
+    first, second = plt.gcf().axes
     assert second.get_title() == 'bright\nbowl 1.00' and len(first.images) == 1
-    assert [list(line.get_xdata()) for line in below.lines] == [[-2, 2], [-200, 200]]
-    assert [label.get_text() for label in below.get_yticklabels()] == ['as it is', 'bright']
+    assert first.get_xlabel().endswith('−2.0 to 2.0')
+    assert second.get_xlabel().endswith('−200 to 200')
 
 
 def test_transfer_copies_what_is_grey():

@@ -240,7 +240,8 @@ def test_record_holds_every_variant():
               for rate in record['rates'][name]}
     wanted |= {(name, record['best_rates'][name], seed) for name in shortcuts for seed in (1, 2)}
     wanted |= {('identity' if order == 'original' else order, rate, seed)
-               for order in ORDERS for rate in (0.02, 0.1) for seed in (0, 1, 2)}
+               for order in (*ORDERS, 'original, free path') for rate in (0.02, 0.1)
+               for seed in (0, 1, 2)}
     assert set(record['runs']) == {f'{name}, learning rate {rate}, seed {seed}'
                                    for name, rate, seed in wanted}
     assert all(len(run) == 6 for run in record['runs'].values()), 'six epochs each'

@@ -1,4 +1,4 @@
-// Notebook 06, figure 5: signal and gradient in the five orders of BN and ReLU.
+// Notebook 06, figure 6: signal and gradient in the five orders of BN and ReLU.
 
 import {choice, element, short, slider, spoken, svg} from './controls.js';
 import {backward, forward, net} from './dense.js';
@@ -15,7 +15,7 @@ export const ORDERS = {
 const NAMES = Object.keys(ORDERS);
 
 const WORDS = {
-    en: {attempt: 'Try: in which order does the gradient grow least? Does that order train best in figure 5?',
+    en: {attempt: 'Try: in which order does the gradient grow least? Does that order train best in figure 6?',
          order: 'order', n: 'blocks n', x: 'blocks in front', signal: 'mean square of the signal',
          gradient: 'mean square of the gradient', names: NAMES,
          brief: ['original', 'BN after', 'ReLU before', 'ReLU-only', 'full'], dense: 'dense',
@@ -28,8 +28,8 @@ const WORDS = {
          direct: 'direct path',
          rule: 'Computed now, in this page: dense nets with He’s weights, before training, 32 features, 64 '
              + 'random inputs; signal and gradient both begin near 1. The gradient grows faster than in '
-             + 'figure 6, where a block has one layer instead of two.'},
-    zh: {attempt: '试一试：哪种顺序的梯度增长得最少？它在图 5 中训练得最好吗？',
+             + 'figure 7, where a block has one layer instead of two.'},
+    zh: {attempt: '试一试：哪种顺序的梯度增长得最少？它在图 6 中训练得最好吗？',
          order: '顺序', n: '块数 n', x: '位置：前面有几个块', signal: '信号的均方值', gradient: '梯度的均方值',
          names: ['原始顺序', '加法后 BN', '加法前 ReLU', '仅 ReLU 预激活', '完全预激活'],
          brief: ['原始', '加法后 BN', '加法前 ReLU', '仅 ReLU', '完全'], dense: '全连接',
@@ -40,7 +40,7 @@ const WORDS = {
          drawing: (branch) => `一个块：x 经过分支（${branch}），也沿捷径绕过分支，然后两者相加。`,
          direct: '直接路径',
          rule: '由本页现算：用 He 初始化的全连接网络，训练之前，32 个特征，64 个随机样本；信号和梯度开始时都接近 1。'
-             + '梯度比图 6 增长得快：这里每块有两层，那里只有一层。'},
+             + '梯度比图 7 增长得快：这里每块有两层，那里只有一层。'},
 };
 const MOST = 40;
 const ROOM = 40;  // in the pictures beside the lines, for their names, in blocks
