@@ -63,13 +63,14 @@ def bracket(ax, x, low, high, text):
 
 
 def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', projection='',
-               direct=False):
+               direct=False, colors=None):
     """Draw a residual block on `ax` from top to bottom: boxes, an addition, and F in a bracket.
 
     layers: the names on the residual branch, after: those behind the addition. shortcut: what
     stands beside its line, None for a plain block, which has neither line nor addition; their
     places stay free, so that twins stand level. projection: what stands in a box on the line.
     direct: what is not on the branch, so on the way from block to block, has the line's colour.
+    colors: {name: colour} of boxes that are not to have their usual one.
     """
     names = [*layers, '+', *after]
     line = {'color': SHORTCUT, 'linewidth': 2.2}
@@ -86,7 +87,7 @@ def draw_block(ax, layers, shortcut='identity', after=('ReLU',), title='', proje
             plus(ax, 0, -row)
         else:
             edge = {'edgecolor': SHORTCUT, 'linewidth': 2.2} if on_line else {}
-            box(ax, 0, -row, name, **edge)
+            box(ax, 0, -row, name, color=(colors or {}).get(name), **edge)
     arrow(ax, (0, above), (0, -len(names) - 0.8), **(line if direct else {}))
     if shortcut is not None:
         end = len(layers) + 1
@@ -151,9 +152,10 @@ def draw_option_a():
         channel(13, -2.5 * number - 4.5, np.ones((2, 2)))
     arrow(ax, (4.6, -4.5), (7, -4.5))
     arrow(ax, (10, -4.5), (12.6, -4.5))
-    for x, text in ((2, '2 channels, 4 × 4'), (8.6, 'every other pixel'), (14.4, '4 channels,')):
-        ax.text(x, 1.9, text, ha='center', fontsize=10)
-    ax.text(14.4, 1.0, '2 × 2', ha='center', fontsize=10)
+    for x, text in ((2, '2 channels, 4 × 4'), (8.6, '2 channels, 2 × 2'),
+                    (15, '4 channels, 2 × 2')):
+        ax.text(x, 1.2, text, ha='center', fontsize=10)
+    ax.set_title('Option A: keep every other pixel, then add channels of zeros')
     ax.text(15.4, -1.2, 'copied', va='center', fontsize=10, color=SHORTCUT)
     ax.text(15.4, -6.2, 'zeros', va='center', fontsize=10)
     ax.set(xlim=(-0.5, 18.2), ylim=(-9.5, 2.6), aspect='equal')
@@ -187,7 +189,7 @@ def draw_paths():
         ax.text(8.6, y, text, va='center', fontsize=10)
     for y in (7.7, 4.7, 1.7):
         ax.axhline(y, color='0.85', linewidth=1, zorder=0)
-    ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6))
+    ax.set(xlim=(-0.4, 12.2), ylim=(0.6, 11.6), title='Three blocks contain eight paths')
 
 
 def draw_net(ax, parts, top):
@@ -252,7 +254,8 @@ def animate_backward(curves, title, alt):
     def frame(number):
         first = max(0, depth - 1 - 2 * number)
         for label, (_, norms) in curves.items():
-            lines[label].set_data(range(first + 1, depth + 1), norms[first:])
+            # from the right, where it begins: so the dashes stay where they are
+            lines[label].set_data(range(depth, first, -1), norms[first:][::-1])
             heads[label].set_data([first + 1], [norms[first]])
 
     frames = [*range(depth // 2 + 1), *[depth // 2] * 16]  # it rests at the end
@@ -435,7 +438,7 @@ def draw_shared_batch():
 
 
 def draw_servers_and_ring(workers=4):
-    """Draw, side by side, workers around a parameter server, and workers in a ring."""
+    """Draw, side by side, workers around a parameter server, and the first round of a ring."""
     left, right = canvas(6.4, 3.8, columns=2)
     angles = np.pi / 2 - 2 * np.pi * np.arange(workers) / workers
     places = 2.9 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -449,14 +452,18 @@ def draw_servers_and_ring(workers=4):
         arrow(left, inner - side, outer - side, linestyle='--')
         way = following - place
         arrow(right, place + 0.2 * way, place + 0.8 * way)
+        x, y = place + 0.5 * way
+        right.text(x + 0.15 * np.sign(x), y + 0.3 * np.sign(y), f'piece {rank}', va='center',
+                   ha='left' if x > 0 else 'right', fontsize=10)
         for ax in (left, right):
             box(ax, *place, f'worker {rank}', width=1.7)
     for ax, x, y, text, align in ((left, -0.4, 1.4, 'push: whole\ngradient', 'right'),
                                   (left, 0.4, 1.4, 'pull: sum', 'left'),
-                                  (right, 1.65, 1.8, f'1/{workers} of the\ngradient', 'left')):
-        ax.text(x, y, text, ha=align, va='center', fontsize=9)
+                                  (right, 0, 0, f'a piece: 1/{workers}\nof a gradient',
+                                   'center')):
+        ax.text(x, y, text, ha=align, va='center', fontsize=10)
     for ax, title in ((left, 'parameter server:\nall meet at one link'),
-                      (right, 'ring all-reduce:\neach sends to the next')):
+                      (right, 'ring, first round:\neach sends to the next')):
         ax.set(xlim=(-3.9, 3.9), ylim=(-3.4, 3.4), title=title)
 
 
@@ -481,6 +488,9 @@ def draw_rounds(rounds):
         ax.grid(False)
     for ax in axes.flat[len(tables):]:
         ax.axis('off')
+    if len(tables) < 8:
+        axes.flat[7].text(0.5, 0.5, 'number:\ngradients in\nthe piece\n\nframe:\njust arrived',
+                          ha='center', va='center', fontsize=10)
     fig.supxlabel('piece of the gradient', fontsize=10)
     fig.supylabel('worker', fontsize=10)
 
@@ -553,34 +563,34 @@ def draw_identity_copy():
 
 
 def draw_work_and_weights(convolutions):
-    """Draw convolutions side by side: areas above are multiply-adds, areas below are weights.
+    """Draw convolutions side by side: what each puts out, and bars of its work and its weights.
 
-    convolutions: {name: (weights, side of the output, channels as a text)}. Above, a box is as
-    high as the image's side; its width follows from its area. Below are squares.
+    convolutions: {name: (weights, side of the output, channels of the output)}. At the top a box
+    is as high as the side and as wide as the channels; each row of bars has a scale of its own.
     """
-    ax, = canvas(6.4, 4.4)
-    left = 0.
-    for name, (weights, side, channels) in convolutions.items():  # about 1 for an inch
-        high, edge = 0.036 * side, 0.0009 * weights ** 0.5
-        wide = 1e-8 * weights * side ** 2 / high
-        middle = left + max(wide, edge, 0.72) / 2
-        ax.add_patch(Rectangle((middle - wide / 2, 0), wide, high, facecolor='0.8',
+    ax, = canvas(6.4, 4.6)
+    bills = (('multiply-adds,\nmillions', 0.55, '0.75', '.0f',
+              [weights * side ** 2 / 1e6 for weights, side, _ in convolutions.values()]),
+             ('weights,\nmillions', -0.95, '0.45', '.2f',
+              [weights / 1e6 for weights, _, _ in convolutions.values()]))
+    for x, (name, (_, side, channels)) in enumerate(convolutions.items()):
+        wide, high = 0.9 * channels / 512, side / 50
+        ax.add_patch(Rectangle((x - wide / 2, 2.45 - high / 2), wide, high, facecolor='#fff3d6',
                                edgecolor='black', linewidth=1))
-        ax.add_patch(Rectangle((middle - edge / 2, -1.2 - edge), edge, edge, facecolor='0.5',
-                               edgecolor='black', linewidth=1))
-        for y, text in ((high + 0.08, f'{weights * side ** 2 / 1e6:.0f}'),
-                        (-0.2, name), (-0.42, f'{side} × {side}'), (-0.64, channels),
-                        (-1.13, f'{weights / 1e6:.2f}')):
-            ax.text(middle, y, text, ha='center', weight='bold' if text == name else 'normal')
-        left = 2 * middle - left + 0.1
-    for x, y, text in (
-            (2.1, 1.1, 'Each stage: half the side, twice\nthe channels. The work stays level.'),
-            (0, -2.2, 'The weights grow: × 4.')):
-        ax.text(x, y, text, fontsize=11, linespacing=1.4)
-    for y, text in ((0.6, 'million\nmultiply-adds'), (-0.42, 'pixels'),
-                    (-0.64, 'channels'), (-1.13, 'million weights')):
-        ax.text(-0.05, y, text, ha='right')
-    ax.set(xlim=(-1.3, left), ylim=(-2.65, 1.85), aspect='equal')
+        ax.text(x, 3.05, name, ha='center', weight='bold')
+        ax.text(x, 1.58, f'{side} × {side}\n{channels} channels', ha='center', linespacing=1.3)
+        if x:
+            arrow(ax, (x - 0.7, 2.45), (x - 0.5, 2.45))
+    ax.text(-0.5, 2.45, 'what it\nputs out', ha='right', va='center')
+    for title, foot, color, digits, numbers in bills:
+        ax.text(-0.5, foot + 0.3, title, ha='right', va='center')
+        ax.plot([-0.4, len(numbers) - 0.6], [foot, foot], color='black', linewidth=1)
+        for x, number in enumerate(numbers):
+            ax.add_patch(Rectangle((x - 0.28, foot), 0.56, 0.75 * number / max(numbers),
+                                   facecolor=color, edgecolor='black', linewidth=1))
+            ax.text(x, foot + 0.75 * number / max(numbers) + 0.06, format(number, digits),
+                    ha='center')
+    ax.set(xlim=(-1.5, len(convolutions) - 0.5), ylim=(-1.0, 3.3))
 
 
 def draw_streams(blocks):
@@ -660,49 +670,76 @@ def draw_norms():
         ax.grid(False)
 
 
-def draw_attention(a, q, k, v):
-    """Draw three pixels or more and what each receives: by a convolution, and by attention.
+def draw_attention(a, q, k, v, fixed=(0.25, 0.5, 0.25)):
+    """Draw what each of three pixels or more receives, a panel each: by a convolution, above, and
+    by attention, below.
 
-    a: the weights (receiving pixel, handing pixel), as thick as the lines of attention. q, k, v: a
-    row a pixel, v of one number. On the left are the three fixed weights of a convolution, to
-    neighbours only: the same letter, and the same line, from pixel to pixel.
+    a: the weights (receiving pixel, handing pixel). q, k, v: a row a pixel, v of one number.
+    fixed: the three weights of the convolution, for neighbours only. The thicker a line, the
+    larger its weight.
     """
-    _, axes = plt.subplots(1, 2, figsize=(6.4, 0.95 * len(v) + 0.75), width_ratios=(5, 8))
+    pixels, values = len(v), np.asarray(v, float)[:, 0]
+    places = np.arange(pixels)
+    near = places - places[:, None] + 1  # which of `fixed`, from row to column
+    convolution = np.where(abs(near - 1) < 2, np.take(fixed, near.clip(0, 2)), 0)
+    _, axes = plt.subplots(2, pixels, figsize=(6.4, 5.2), squeeze=False)
 
-    def line(ax, sender, receiver, text, width):
-        start, end = np.array((0.45, -sender)), np.array((2.55, -receiver))
-        ax.plot(*zip(start, end, strict=True), color='black', linewidth=width, zorder=1,
-                solid_capstyle='butt')
-        x, y = start + 0.74 * (end - start)
-        ax.text(x, y, text, ha='center', va='center', fontsize=9, zorder=4,
-                bbox={**ON_WHITE, 'pad': 0.8})
+    def numbers(row):
+        return f'({", ".join(f"{number:g}" for number in row)})'
 
     def pixel(ax, x, y, text, color='white'):
-        ax.add_patch(Rectangle((x - 0.45, y - 0.27), 0.9, 0.54, facecolor=color, zorder=3,
+        ax.add_patch(Rectangle((x - 0.5, y - 0.36), 1, 0.72, facecolor=color, zorder=3,
                                edgecolor='black', linewidth=1))
-        ax.text(x, y, text, ha='center', va='center', fontsize=11, zorder=4)
+        ax.text(x, y, text, ha='center', va='center', fontsize=10, zorder=4)
 
-    fixed, by_image = axes
-    for i, (row, query, received) in enumerate(zip(a, q, a @ v, strict=True)):
-        for ax, text in ((fixed, ''), (by_image, f'{received[0]:.1f}')):
-            pixel(ax, 0, -i, f'{v[i][0]:g}', '0.88')
-            pixel(ax, 3, -i, text)
-        for ax, x, word, pair, ha in ((by_image, -0.55, 'offers', k[i], 'right'),
-                                      (by_image, 3.55, 'asks', query, 'left')):
-            ax.text(x, -i, f'{word}\n({", ".join(f"{number:g}" for number in pair)})', ha=ha,
-                    va='center', fontsize=9)
-        for j, weight in enumerate(row):
-            line(by_image, j, i, f'{weight:.2f}', 9 * weight)
-            if abs(i - j) < 2:
-                line(fixed, j, i, f'$w_{j - i + 2}$', (2, 5, 1)[j - i + 1])
-    for ax in axes:
-        for x, text in ((0, 'value'), (3, 'receives')):
-            ax.text(x, 0.36, text, ha='center', va='bottom', fontsize=9)
-    for ax, title, aside in ((fixed, 'convolution: weights\nlearned, then fixed', 0.6),
-                             (by_image, 'attention: weights\nfrom this image', 1.45)):
-        ax.set(xlim=(-aside, 3 + aside), ylim=(-len(v) + 0.65, 0.55))
-        ax.set_title(title, fontsize=10)
-        ax.axis('off')
+    for row, (weights, asks) in enumerate(((convolution, None), (np.asarray(a), q))):
+        for i, ax in enumerate(axes[row]):
+            for j, weight in enumerate(weights[i]):
+                pixel(ax, 0, -j, f'{values[j]:g}', '0.88')
+                if asks is not None:
+                    ax.text(-0.6, -j, numbers(k[j]), ha='right', va='center', fontsize=9)
+                if weight:
+                    ax.plot((0.5, 2.6), (-j, -i), color='black', linewidth=9 * weight, zorder=1,
+                            solid_capstyle='butt')
+                    ax.text(1.3, -j + 0.38 * (j - i), f'{weight:.2f}', ha='center', va='center',
+                            fontsize=9, zorder=4, bbox={**ON_WHITE, 'pad': 0.8})
+            pixel(ax, 3.1, -i, f'{weights[i] @ values:.1f}')
+            ax.text(0, 0.45, 'value', ha='center', va='bottom', fontsize=9)
+            if asks is not None:
+                ax.text(-0.6, 0.45, 'key', ha='right', va='bottom', fontsize=9)
+                ax.text(3.1, 0.45 - i, f'query\n{numbers(asks[i])}', ha='center', va='bottom',
+                        fontsize=9)
+            ax.text(1.3, 1.35, f'pixel {i + 1} receives', ha='center', va='bottom', fontsize=10)
+            ax.set(xlim=(-1.6, 3.7), ylim=(-pixels + 0.55, 1.8))
+            ax.axis('off')
+    for ax, title in zip(axes[:, pixels // 2], ('convolution: the same weights at every pixel',
+                                                'attention: each pixel computes its own'),
+                         strict=True):
+        ax.set_title(title)
+
+
+def draw_gains(rows, title):
+    """Draw accuracies (%), one below the other, with an arrow from the one that each started from.
+
+    rows: {name: (accuracy, name of the row that it started from or None, what led from there)}.
+    ResNets are blue.
+    """
+    _, ax = plt.subplots(figsize=(6.4, 0.62 * len(rows) + 1))
+    values = [value for value, _, _ in rows.values()]
+    low, high = min(values), max(values)
+    for y, (name, (value, start, text)) in enumerate(rows.items()):
+        color = SHORTCUT if name.startswith('ResNet') else 'black'
+        ax.plot(value, y, 'o', color=color, markersize=9, zorder=3)
+        ax.text(value + 0.25, y, f'{value:.1f} %', ha='left', va='center', color=color)
+        if start:
+            before = rows[start][0]
+            ax.plot([before] * 2, [list(rows).index(start), y], ':', color='0.5', linewidth=1.2)
+            arrow(ax, (before, y), (value, y), shrinkB=6)
+            ax.text((before + value) / 2, y - 0.1, text, ha='center', va='bottom', fontsize=9)
+    ax.set(title=title, xlabel="ImageNet's pictures named right (%)", ylim=(len(rows) - 0.5, -0.6),
+           xlim=(low - 0.4, high + 1.2))
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(False)
 
 
 def draw_seen(ax, branch, shortcut, side, title=''):
@@ -722,9 +759,11 @@ def draw_seen(ax, branch, shortcut, side, title=''):
                                edgecolor='black', linewidth=3, linestyle=style, zorder=3))
     ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.2, 'grey: read by the branch', ha='center',
             va='top', fontsize=10)
-    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.8, 'dots: read by the shortcut', ha='center',
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 0.8, 'frames: two of its windows', ha='center',
+            va='top', fontsize=10)
+    ax.text(edges[-1] / 2 - 0.25, edges[-1] + 1.4, 'dots: read by the shortcut', ha='center',
             va='top', fontsize=10, color=SHORTCUT)
-    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) + 1, -0.6))
+    ax.set(xlim=(-0.6, len(branch) - 0.4), ylim=(len(branch) + 1.6, -0.6))
     ax.set_title(title, fontsize=11)
     ax.axis('off')
 
@@ -737,16 +776,22 @@ def draw_costs(costs, kinds, free=None):
     kinds: {name of the block: layers of its nets}, two or more. free: GB, a line for them.
     """
     _, (left, right) = plt.subplots(1, 2, figsize=(6.4, 4.2))
+    work, times = (np.array([net[key] for net in costs.values()])
+                   for key in ('multiply-adds', 'milliseconds'))
+    far, rate = 1.17 * work.max(), times.sum() / work.sum()
+    left.plot([0, far], [0, rate * far], color='black', linestyle=':', linewidth=1.2)
+    left.text(0.97 * far, 0.02 * rate * far, f'dotted: {rate:.0f} ms\nfor each 10⁹', ha='right',
+              fontsize=10)
     for shade, (kind, nets) in zip(('0.5', 'black'), kinds.items(), strict=True):
         points = [(costs[layers]['multiply-adds'], costs[layers]['milliseconds'])
                   for layers in nets]
-        left.plot(*zip(*points, strict=True), marker='o', color=shade)
+        left.plot(*zip(*points, strict=True), 'o', color=shade, markersize=8)
         left.annotate(kind, points[1], (-12, 8), textcoords='offset points', ha='right',
                       color=shade)
         for layers, point in zip(nets, points, strict=True):
-            left.annotate(layers, point, (6, -10), textcoords='offset points')
-    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
-             xlim=(0, 1.17 * max(x for x, _ in points)), title='Time follows multiply-adds')
+            left.annotate(layers, point, (8, -11), textcoords='offset points')
+    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='to train on 1 image (ms)', ylim=0,
+             xlim=(0, far), title='Time follows the work, roughly')
     names = [str(layers) for layers in costs]
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
                                   for key in ('for parameters', 'for 32 images'))
@@ -759,14 +804,14 @@ def draw_costs(costs, kinds, free=None):
     right.annotate('parameters,\ngradients,\nmomentum', (-0.3, for_parameters[0] / 2),
                    (-0.4, 0.32 * top), arrowprops={**ARROW, 'relpos': (0.08, 0)}, va='center',
                    fontsize=9)
-    for text, share, color in (('outputs of layers', 0.5, 'white'),
-                               ('a step, at most', 1.5, 'black')):
+    for text, share, color in (('outputs, counted', 0.5, 'white'),
+                               ('outputs, at most', 1.5, 'black')):
         right.text(len(names) - 1, for_parameters[-1] + share * for_images[-1], text,
                    rotation=90, ha='center', va='center', color=color, fontsize=9)
     if free:
         right.axhline(free, color='black', linestyle=':', linewidth=1.2)
         right.text(-0.4, free, f'your {free} GB', va='bottom')
-    right.set(xlabel='layers', ylabel='to train on 32 images (GB)', title='Outputs take the memory')
+    right.set(xlabel='layers', ylabel='to train on 32 images (GB)', title='Memory: outputs fill it')
     right.margins(y=0.08)
     right.grid(False)
 
@@ -978,23 +1023,23 @@ def draw_transfer():
     It stands between the two ways that copy its stem and stages, which are grey.
     """
     ax, = canvas(6.4, 4.2)
-    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
-            ('old net', 'trained on\n6 classes', '0.88', '-'),
-            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
-            ('from scratch', 'random,\ntrained', 'white', '-'))
-    for x, (way, state, shade, line) in enumerate(ways):
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--', '#aa4499'),
+            ('old net', 'trained on\n6 classes', '0.88', '-', '0.35'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-', '#00795a'),
+            ('from scratch', 'random,\ntrained', 'white', '-', 'black'))
+    for x, (way, state, shade, line, colour) in enumerate(ways):
         old = way == 'old net'
-        dense = 'dense layer:\ntrained,\nstays behind' if old else 'dense layer:\nnew,\ntrained'
+        output = 'output layer:\n' + ('trained,\nstays behind' if old else 'new,\ntrained')
         for y, high, text, color, edge in (
                 (2.2, 1.9, f'stem and\nstages:\n{state}', shade, line),
-                (-0.9, 1.5, dense, 'white', '-')):
+                (-0.9, 1.5, output, 'white', '-')):
             box(ax, 2.5 * x, y, text, 1.85, high, color=color, linewidth=1.8, linestyle=edge)
         for start, end in ((3.95, 3.15), (1.25, -0.15), (-1.65, -2.3)):
             arrow(ax, (2.5 * x, start), (2.5 * x, end))
         for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
             ax.text(2.5 * x, y, text, ha='center', fontsize=10)
         ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
-        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold')
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold', color=colour)
     for start, end in ((1.55, 0.95), (3.45, 4.05)):
         arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
     ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))
@@ -1085,6 +1130,34 @@ def draw_first_difference(spoilt, everywhere, stages, level):
               xlabel='operation, in order')
     for part in (ax, strip):
         part.grid(False)
+
+
+def draw_halvings(pixels, halves):
+    """Draw `pixels` (4, 4), one of each four in a blue frame, and two ways to halve them.
+
+    halves: {(name, what has become of the picture): numbers (2, 2)}; the first one keeps the
+    marked pixels. Numbers are black at 0 and white at the largest of `pixels`.
+    """
+    ax, = canvas(6.4, 3.1)
+
+    def grid(left, top, numbers, marked=False):
+        for row, column in np.ndindex(numbers.shape):
+            kept, value = marked and row % 2 == column % 2 == 0, numbers[row, column]
+            ax.add_patch(Rectangle((left + column, top - row - 1), 1, 1, zorder=3 if kept else 2,
+                                   facecolor=str(value / pixels.max()), linewidth=3 if kept else 1,
+                                   edgecolor='#56b4e9' if kept else '0.6'))
+            ax.text(left + column + 0.5, top - row - 0.5, f'{value:g}', ha='center', va='center',
+                    zorder=4, fontsize=11,
+                    color='black' if value > 0.4 * pixels.max() else 'white')
+
+    grid(0, 2, pixels, marked=True)
+    ax.text(2, 2.35, 'a bright line', ha='center', fontsize=11)
+    for middle, ((name, becomes), numbers) in zip((1.7, -1.7), halves.items(), strict=True):
+        arrow(ax, (4.3, 0.4 * middle), (6.1, middle))
+        grid(6.4, middle + 1, numbers)
+        ax.text(8.7, middle + 0.4, name, va='center', fontsize=11)
+        ax.text(8.7, middle - 0.4, becomes, va='center', fontsize=11, weight='bold')
+    ax.set(xlim=(-0.2, 13.4), ylim=(-2.9, 2.9), aspect='equal')
 
 
 def draw_maps(maps):

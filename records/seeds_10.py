@@ -3,9 +3,10 @@
 From each seed, for each choice of six old classes, a net is pretrained. Then every method learns
 the four new classes from 10, 50 and 200 images a class at each learning rate. At the rate whose
 mean over the seeds is best on held-out images it also learns the other choice of classes, with
-four times the steps, and without flips or without augmentation and weight decay; the other ways
-to freeze take frozen's rate. What is finished is kept: a second call goes on. Fifteen minutes on
-two cores, which share the runs.
+four times the steps, and without flips or without augmentation and weight decay (with 10 labels
+at all four rates, so that this, too, has a best rate of its own); the other ways to freeze take
+frozen's rate. What is finished is kept: a second call goes on. Twenty minutes on two cores, which
+share the runs.
 
 A run has two rows, the second with the test images' accuracy in place of the held-out ones'.
 
@@ -24,7 +25,7 @@ from tools.record import take_no_arguments, write_jobs
 
 # The cells that it takes, by a line of each.
 CELLS = ('ctx = utils.try_gpu()', 'arrays = load(', 'def augmented(', 'def new_net(',
-         'def train_steps(', 'def learn(', 'def labelled(', 'def best_rate(')
+         'def train_steps(', 'class Frozen(', 'def learn(', 'def best_rate(')
 STEPS, LONGER = 200, 800
 BN_METHODS = ('frozen by the trainer', 'frozen by grad_req')
 
@@ -75,6 +76,8 @@ def main():
     more = [
         *[(*setting, 'last six', STEPS, 'all') for setting in best],
         *[(*setting, 'first six', STEPS, 'neither') for setting in best],
+        *[(method, 10, rate, 'first six', STEPS, 'neither')
+          for method in methods for rate in names()['RATES']],
         *[(*setting, 'first six', STEPS, 'no flips') for setting in best if setting[1] == 10],
         *[(*setting, 'first six', LONGER, 'all') for setting in best],
         *[(method, n, rates['frozen', n]) for method in BN_METHODS for n in sizes],

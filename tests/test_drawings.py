@@ -117,7 +117,8 @@ def test_servers_and_ring_have_all_workers_and_one_server():
     drawings.draw_servers_and_ring(5)
     left, right = plt.gcf().axes
     workers = [f'worker {rank}' for rank in range(5)]
-    assert texts(right) == [*workers, '1/5 of the\ngradient']
+    assert sorted(texts(right)) == ['a piece: 1/5\nof a gradient',
+                                    *(f'piece {rank}' for rank in range(5)), *workers]
     assert sorted(texts(left)) == ['pull: sum', 'push: whole\ngradient', 'server', *workers]
 
 
@@ -156,13 +157,24 @@ def test_streams_have_their_layers_and_how_they_join():
 def test_lines_of_attention_are_as_thick_as_its_weights():
     a, v = np.array([[0.5, 0.25, 0.25], [0, 1, 0], [0, 0, 1]]), np.array([[4], [8], [20]])
     drawings.draw_attention(a, q=np.eye(3, 2), k=np.ones((3, 2)), v=v)
-    fixed, by_image = plt.gcf().axes
-    assert [line.get_linewidth() for line in by_image.lines] == list((9 * a).flat)
-    assert [text for text in texts(by_image) if text in ('4', '8', '20', '9.0')] == [
-        '4', '9.0', '8', '20']
-    assert texts(by_image).count('0.25') == 2 and 'asks\n(1, 0)' in texts(by_image)
-    assert [texts(fixed).count(f'$w_{number}$') for number in (1, 2, 3)] == [2, 3, 2]
-    assert len({line.get_linewidth() for line in fixed.lines}) == 3
+    fixed, by_image = np.array(plt.gcf().axes).reshape(2, 3)
+    for axes, weights in ((by_image, a), (fixed, [[0.5, 0.25], [0.25, 0.5, 0.25], [0.25, 0.5]])):
+        for ax, row in zip(axes, weights, strict=True):
+            assert [line.get_linewidth() / 9 for line in ax.lines] == [w for w in row if w]
+    assert [text for text in texts(by_image[0]) if text in ('4', '8', '20', '9.0')] == [
+        '4', '8', '20', '9.0']
+    assert texts(by_image[0]).count('0.25') == 2 and 'query\n(1, 0)' in texts(by_image[0])
+    assert '4.0' in texts(fixed[0]) and '10.0' in texts(fixed[1])
+
+
+def test_gains_start_where_they_say():
+    drawings.draw_gains({'ResNet': (70., None, ''), 'B': (72., 'ResNet', '+2'),
+                         'C': (75., 'B', '+3')}, 'title')
+    ax = plt.gca()
+    starts = [text.xyann[0] for text in ax.texts if getattr(text, 'arrow_patch', None)]
+    assert starts == [70, 72] and {'+2', '+3', '75.0 %'} <= set(texts(ax))
+    assert [line.get_color() for line in ax.lines if line.get_marker() == 'o'] == [
+        drawings.SHORTCUT, 'black', 'black']
 
 
 def test_bn_takes_a_column_of_all_images_and_ln_a_row_of_one():
@@ -200,7 +212,8 @@ def test_costs_have_a_line_for_each_kind_and_a_bar_for_each_net():
     drawings.draw_costs(dict.fromkeys((18, 34, 50, 101), net), {'a': (18, 34), 'b': (50, 101)},
                         free=5)
     left, right = plt.gcf().axes
-    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b'] and len(left.lines) == 2
+    assert sorted(texts(left)) == ['101', '18', '34', '50', 'a', 'b', 'dotted: 2 ms\nfor each 10⁹']
+    assert len(left.lines) == 3  # the dotted one goes through the origin
     assert len(right.patches) == 3 * 4 and texts(right)[:4] == ['12.0'] * 4
     assert 'your 5 GB' in texts(right) and list(right.lines[-1].get_ydata()) == [5, 5]
 
@@ -243,12 +256,15 @@ def test_every_part_of_a_bill_has_its_name_once_a_bar():
 
 
 def test_areas_are_multiply_adds_and_weights():
-    drawings.draw_work_and_weights({'stem': (100, 45, '3'), 'stage': (1600, 11, '64')})
+    drawings.draw_work_and_weights({'stem': (100, 45, 64), 'stage': (1600, 11, 128)})
     boxes = [patch for patch in plt.gca().patches if isinstance(patch, Rectangle)]
-    work, weights = ([box.get_width() * box.get_height() for box in boxes
-                      if (box.get_y() == 0) == above] for above in (True, False))
+    work, weights = ([box.get_height() for box in boxes if box.get_y() == foot]
+                     for foot in (0.55, -0.95))
     assert work[1] / work[0] == pytest.approx(1600 * 11 ** 2 / (100 * 45 ** 2))
     assert weights[1] / weights[0] == pytest.approx(16)
+    outputs = [box for box in boxes if box.get_y() > 1.3]
+    assert outputs[1].get_width() / outputs[0].get_width() == pytest.approx(2)
+    assert outputs[1].get_height() / outputs[0].get_height() == pytest.approx(11 / 45)
 
 
 def test_bn_stands_where_it_is_asked_for():
@@ -267,6 +283,14 @@ def test_block_shows_the_direct_path():
     drawings.draw_block(ax, ['conv', 'BN'], '', ['ReLU'], direct=True)
     edges = [box.get_edgecolor() for box in ax.patches if isinstance(box, FancyBboxPatch)]
     assert [edge == to_rgba(drawings.SHORTCUT) for edge in edges] == [False, False, True]
+
+
+def test_block_paints_the_boxes_that_are_named():
+    ax, = drawings.canvas(3, 4)
+    drawings.draw_block(ax, ['a', 'conv'], colors={'conv': 'yellow'})
+    first, second, *_ = [box.get_facecolor() for box in ax.patches
+                         if isinstance(box, FancyBboxPatch)]
+    assert first == to_rgba('white') and second == to_rgba('yellow')
 
 
 def test_depths_of_nets_with_three_stages():
@@ -341,6 +365,19 @@ def test_keras_windows_lie_between_ours_and_their_sums_add_two_places():
         assert {f'{pixel + shift} + {pixel}' for pixel in (0, 2, 4)} <= set(texts(ax))
         blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
         assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+
+
+def test_halving_frames_the_pixels_that_a_stride_keeps():
+    line = np.zeros((4, 4))
+    line[:, 1] = 8
+    drawings.draw_halvings(line, {('every other pixel', 'gone'): line[::2, ::2],
+                                  ('mean of 2 × 2', 'paler'): np.array([[4., 0], [4, 0]])})
+    ax = plt.gca()
+    framed = [patch.get_xy() for patch in ax.patches if getattr(patch, 'get_xy', None)
+              and patch.get_linewidth() == 3]
+    assert framed == [(0, 1), (2, 1), (0, -1), (2, -1)]
+    assert [texts(ax).count(number) for number in ('8', '4')] == [4, 2]
+    assert {'a bright line', 'gone', 'paler'} <= set(texts(ax))
 
 
 def test_maps_are_as_high_as_their_side_and_as_wide_as_their_channels():

@@ -14,7 +14,7 @@ from tools.notebook import notebook_names
 NAME = '10_transfer_learning'
 # The cells that it takes, by a line of each.
 CELLS = ('ctx = utils.try_gpu()', 'def augmented(', 'def new_net(', 'def train_steps(',
-         'def labelled(', 'def learn(', 'def best_rate(')
+         'class Frozen(', 'def learn(', 'def best_rate(')
 FROZEN = ('frozen', 'frozen by grad_req', 'frozen by the trainer')
 
 
@@ -165,6 +165,12 @@ def test_best_rate_is_that_of_the_held_out_images(names):
     assert names['recorded'](runs, 'test', 'frozen', 10, 0.03) == [0.03] * 3
 
 
+def test_best_rate_may_be_that_of_a_recipe(names):
+    runs = {names['run_name']('frozen', 10, rate, seed, recipe='neither'): [{'test_acc': rate}]
+            for rate in names['RATES'] for seed in names['SEEDS']}
+    assert names['best_rate'](runs, 'frozen', 10, recipe='neither') == max(names['RATES'])
+
+
 def test_record_has_what_the_notebook_asks_for(names):
     runs = json.loads((ROOT / 'records' / 'seeds_10.json').read_text())['runs']
     assert all(len(rows) == 2 for rows in runs.values())
@@ -172,8 +178,11 @@ def test_record_has_what_the_notebook_asks_for(names):
     for method in names['METHODS']:
         for n in names['LABELS']:
             rate = names['best_rate'](runs, method, n)  # has asked for every rate
-            options = [{'choice': 'last six'}, {'recipe': 'neither'}, {'steps': 800}]
-            options += [{'recipe': 'no flips'}] if n == 10 else []
+            options = [{'choice': 'last six'}, {'steps': 800}]
+            if n == 10:
+                names['best_rate'](runs, method, n, recipe='neither')  # asks for every rate
+                asked += len(names['RATES']) * len(names['SEEDS'])
+            options += [{'recipe': 'no flips' if n == 10 else 'neither'}]
             for option in options:
                 asked += len(names['recorded'](runs, 'test', method, n, rate, **option))
     for way in ('frozen by the trainer', 'frozen by grad_req'):

@@ -10,7 +10,7 @@ NAMES = ['F₁', 'F₂', 'F₃', 'F₄', 'F₅']
 
 
 def paths(n):
-    """In the order of figure 9, which drawings.draw_paths sorts so."""
+    """In the order of figure 8, which drawings.draw_paths sorts so."""
     return sorted(itertools.product((False, True), repeat=n),
                   key=lambda path: (sum(path), [not passed for passed in path]))
 

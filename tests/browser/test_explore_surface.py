@@ -168,7 +168,7 @@ def test_what_is_in_front_hides_what_is_behind(room):
     assert [cut_shows(room, net) for net in NETS] == [False, True]
 
 
-def test_from_above_one_sees_the_contours_of_figure_8(room):
+def test_from_above_one_sees_the_contours_of_figure_10(room):
     notebook = (ROOT / 'notebooks' / '07_inside_a_resnet.ipynb').read_text('utf-8')
     levels = [float(level) for level in re.search(r'levels = \[(.*?)\]', notebook)[1].split(', ')]
     levels.remove(2.3)  # in a colour of its own

@@ -1,4 +1,4 @@
-// Notebook 07, figure 8: the loss around two trained nets, as surfaces to turn, and cuts through them.
+// Notebook 07, figure 10: the loss around two trained nets, as surfaces to turn, and cuts through them.
 
 import {choice, element, slider, spoken} from './controls.js';
 import {readJSON} from './data.js';
@@ -9,7 +9,7 @@ const LOOKS = {'ResNet-56': 'residual', 'plain-56': 'plain'};
 const GUESSING = Math.log(10);  // what it costs to call ten classes equally likely
 const HIGHEST = 16;             // of the axis of losses
 const TICKS = [0, 4, 8, 12, 16];
-const LEVELS = [0.5, 1, 1.5, 2, 4, 8, 12];  // of figure 8, which also has GUESSING
+const LEVELS = [0.5, 1, 1.5, 2, 4, 8, 12];  // of figure 10, which also has GUESSING
 const TALL = 1.6;               // the length of that axis, where α and β go from −1 to 1
 const ROOM = {wide: 3.4, tall: 3.3};  // what fits into a picture however it is turned, in the same unit
 
@@ -18,17 +18,17 @@ const WORDS = {
         show: 'surface', both: 'both', turn: 'turn', tilt: 'tilt', beta: 'cut through both at β',
         degrees: (number) => `${number}°`.replace('-', '−'), loss: 'loss', alpha: 'step α',
         drag: 'Drag a surface to turn it.', cut: 'the cut', guessing: 'guessing, ln 10 = 2.3',
-        levels: 'thin contours: 0.5, 1, 1.5, 2, 4, 8, 12, as in figure\u00a08',
+        levels: 'thin contours: 0.5, 1, 1.5, 2, 4, 8, 12, as in figure\u00a010',
         title: (net, centre) => `${net}: ${centre} in the centre`,
         picture: (net, low, high) => `The loss around ${net} as a surface, from ${low} to ${high}`,
         ranges: ([a, b]) => `ResNet-56 lowest ${a.low}, highest ${a.high}; `
             + `plain-56 lowest ${b.low}, highest ${b.high}`,
         say: (beta, ranges, [a, b]) => `Cut at β = ${beta}: ${ranges}. `
             + `In the centre, α\u00a0=\u00a0β\u00a0=\u00a00: ${a} and ${b}.`,
-        attempt: 'Try: turn to 0°, tilt to 90°, and you look straight down, as in figure 8. Then move the '
+        attempt: 'Try: turn to 0°, tilt to 90°, and you look straight down, as in figure 10. Then move the '
             + 'cut: from which β on is plain-56, the worse net, the lower one from end to end?',
-        source: 'Recorded: 31 × 31 losses for each net, on the images and in the directions of figure 8; '
-            + 'its 13 × 13 points could miss the small dents that make plain-56’s contour at 2.3 ragged. '
+        source: 'Recorded: 31 × 31 losses for each net, on the images and in the directions of figure 10. '
+            + 'Small dents make plain-56’s contour at 2.3 ragged. '
             + 'Both heights are on one scale. Compare flatness only between nets of similar loss. And these '
             + 'are 2 of 850,000 directions: a dented slice proves a loss that is not convex, a smooth '
             + 'one nothing.',
@@ -37,17 +37,17 @@ const WORDS = {
         show: '曲面', both: '两个都看', turn: '转动', tilt: '俯角', beta: '截线所在的 β',
         degrees: (number) => `${number}°`.replace('-', '−'), loss: '损失', alpha: '沿 δ 走的距离 α',
         drag: '拖动曲面就能转动它。', cut: '截线', guessing: '瞎猜，ln 10 = 2.3',
-        levels: '细等高线：0.5、1、1.5、2、4、8、12，同图\u00a08',
+        levels: '细等高线：0.5、1、1.5、2、4、8、12，同图\u00a010',
         title: (net, centre) => `${net}：中心为 ${centre}`,
         picture: (net, low, high) => `${net} 周围的损失画成曲面，从 ${low} 到 ${high}`,
         ranges: ([a, b]) => `ResNet-56 最低 ${a.low}，最高 ${a.high}；`
             + `plain-56 最低 ${b.low}，最高 ${b.high}`,
         say: (beta, ranges, [a, b]) => `β = ${beta} 处的截线：${ranges}。`
             + `中心 α\u00a0=\u00a0β\u00a0=\u00a00 处：${a} 和 ${b}。`,
-        attempt: '试一试：转动调到 0°，俯角调到 90°，相当于从正上方看图 8。'
+        attempt: '试一试：转动调到 0°，俯角调到 90°，相当于从正上方看图 10。'
             + '再移动截线：β 取多少时，较差的 plain-56 反而处处低于 ResNet-56？',
-        source: '数据是事先录制的：每个网络 31 × 31 个损失，图像和方向与图 8 相同。plain-56 的那条紫红色等高线'
-            + '参差不齐，是因为有些小坑洼；图 8 只取 13 × 13 个点，可能会漏掉它们。两个曲面的高度用同一标尺。'
+        source: '数据是事先录制的：每个网络 31 × 31 个损失，图像和方向与图 10 相同。plain-56 的那条紫红色等高线'
+            + '参差不齐，是因为有些小坑洼。两个曲面的高度用同一标尺。'
             + '要比较平坦程度，两个网络的损失必须相近。而且，这只是 850,000 个方向中的 2 个：'
             + '剖面有坑洼，就证明损失不是凸的；剖面光滑，什么也证明不了。',
     },
