@@ -790,7 +790,7 @@ def draw_costs(costs, kinds, free=None):
                       color=shade)
         for layers, point in zip(nets, points, strict=True):
             left.annotate(layers, point, (8, -11), textcoords='offset points')
-    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='to train on 1 image (ms)', ylim=0,
+    left.set(xlabel='multiply-adds, 1 image (10⁹)', ylabel='forward pass, 1 image (ms)', ylim=0,
              xlim=(0, far), title='Time follows the work, roughly')
     names = [str(layers) for layers in costs]
     for_parameters, for_images = (np.array([net[key] for net in costs.values()])
