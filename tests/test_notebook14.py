@@ -9,7 +9,7 @@ import pytest
 from mxnet import init, nd
 from rules import ROOT
 
-from records import steps_75
+from records import budget_14, steps_75
 
 
 @pytest.fixture(scope='module')
@@ -135,3 +135,12 @@ def test_each_step_changes_one_thing_and_all_cost_the_same(names, record):
     shown = [rows[0]['images'] for run, rows in record['runs'].items()
              if 'test images' not in run and 'fifth' not in run]
     assert max(shown) < 1.06 * min(shown)
+
+
+def test_both_nets_ran_for_about_each_budget():
+    runs = json.loads((ROOT / 'records' / 'budget_14.json').read_text())['runs']
+    for net in budget_14.TRIED:
+        for budget, seeds in budget_14.SEEDS.items():
+            for seed in seeds:
+                seconds = runs[f'{net}, {budget} seconds, seed {seed}']['seconds']
+                assert 0.8 * budget < seconds < 1.25 * budget
