@@ -971,12 +971,12 @@ def draw_keras_padding():
     """A kernel of 3 at stride 2 on six pixels, with our padding on top and Keras's below.
 
     What the kernel makes of a window, black, is added to the pixel that a 1 x 1 shortcut reads,
-    blue: ours meet, Keras's come from two places.
+    blue: ours meet, Keras's come from two places. The numbers are the pixels' positions.
     """
     titles = ('Our padding: kernel and shortcut look at the same place',
               "Keras's: the kernel looks one pixel further to the right")
     for ax, title, shift in zip(canvas(6.4, 5.2, rows=2), titles, (0, 1), strict=True):
-        for x in range(-1, 7):
+        for x in range(shift - 1, 7):  # Keras's has no zero on the left
             zero = x in (-1, 6)
             read = x in (0, 2, 4)
             ax.add_patch(Rectangle((x - 0.5, -0.5), 1, 1, edgecolor='black', linewidth=1,
@@ -993,7 +993,7 @@ def draw_keras_padding():
             arrow(ax, (centre + 0.09, y), (pixel + 0.09 + 0.1 * shift, 2.15), linewidth=1.5)
             arrow(ax, (pixel - 0.09, 0.5), (pixel - 0.09, 2.15), color=SHORTCUT, linewidth=2.2)
             box(ax, pixel, 2.45, f'{centre} + {pixel}', width=1.3, height=0.6, size=11)
-        for y, text, color in ((2.45, 'sum: centre\n+ pixel', 'black'),
+        for y, text, color in ((2.45, 'positions that\nare added', 'black'),
                                (1.2, '3 × 3 kernel:\nits windows', 'black'),
                                (0, '1 × 1 shortcut:\nthe blue pixels', SHORTCUT)):
             ax.text(-1.75, y, text, ha='right', va='center', fontsize=10, color=color)

@@ -364,7 +364,9 @@ def test_keras_windows_lie_between_ours_and_their_sums_add_two_places():
         assert centres == [pixel + shift for pixel in (0, 2, 4)]
         assert {f'{pixel + shift} + {pixel}' for pixel in (0, 2, 4)} <= set(texts(ax))
         blue = [text.get_text() for text in ax.texts if text.get_color() == drawings.SHORTCUT]
-        assert blue[:3] == ['0', '2', '4'] and texts(ax).count('zero') == 2
+        assert blue[:3] == ['0', '2', '4']
+        zeros = [text.get_position()[0] for text in ax.texts if text.get_text() == 'zero']
+        assert zeros == ([-1, 6] if shift == 0 else [6])  # Keras adds one zero only, on the right
 
 
 def test_halving_frames_the_pixels_that_a_stride_keeps():

@@ -1,4 +1,6 @@
 """What notebook 07 defines, taken out of the stored notebook, and the nets that it loads."""
+import ast
+
 import utils  # before mxnet, for its threads
 
 import numpy as np
@@ -7,7 +9,7 @@ from mxnet import autograd, init, nd
 from rules import ROOT
 
 import resnet
-from tools.notebook import notebook_names
+from tools.notebook import code_cells, notebook_names, read
 
 # The cells that it takes, by a line of each.
 CELLS = ('NETS = ', 'def bare_shortcut(', 'class DenseLayer(', 'def input_gradients(',
@@ -157,3 +159,24 @@ def test_untrained_net_is_where_training_began(names):
     net(names['x'][:8])
     first = [n[0].weight.data().asnumpy().ravel() for n in (net, load(names, 'ResNet-56'))]
     assert np.corrcoef(first)[0, 1] > 0.9
+
+
+def names_bound(source):
+    """The names that a cell leaves bound for the cells behind it: by assignment or by a loop."""
+    def bound(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                yield child.id
+            if not isinstance(child, (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp,
+                                      ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+                yield from bound(child)
+    return set(bound(ast.parse(source)))
+
+
+def test_exercises_find_the_test_images_that_the_first_cell_took():
+    assert names_bound('for x, y in a: pass') == {'x', 'y'}
+    assert names_bound('def f():\n    x = 1\nz = [x for x in y]') == {'z'}
+    cells = [cell.source.replace('%matplotlib inline', '')
+             for cell in code_cells(read(ROOT / 'notebooks' / '07_inside_a_resnet.ipynb'))]
+    for name in ('x', 'y', 'nets', 'untrained'):
+        assert sum(name in names_bound(source) for source in cells) <= 1, name
