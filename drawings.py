@@ -19,6 +19,8 @@ SHORTCUT = '#0072b2'
 WEIGHTS = 'conv', '3×3', 'dense', 'F_', 'attention', 'Inception'
 # What a convolution does: both jobs, mix channels, or look at neighbours within each channel.
 KINDS = {'ordinary 3×3': '0.68', '1×1': '#f0e442', 'depthwise 3×3': '#0b6e4f'}
+# Ways to learn new classes, and the net that they begin with (notebook 10).
+WAYS = {'frozen': '#aa4499', 'old net': '0.35', 'fine-tuned': '#00795a', 'from scratch': 'black'}
 # Behind words: hides the line or the picture that they stand on.
 ON_WHITE = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}
 # The digits of an exponent.
@@ -1023,11 +1025,11 @@ def draw_transfer():
     It stands between the two ways that copy its stem and stages, which are grey.
     """
     ax, = canvas(6.4, 4.2)
-    ways = (('frozen', 'copied,\nleft as is', '0.88', '--', '#aa4499'),
-            ('old net', 'trained on\n6 classes', '0.88', '-', '0.35'),
-            ('fine-tuned', 'copied,\ntrained on', '0.88', '-', '#00795a'),
-            ('from scratch', 'random,\ntrained', 'white', '-', 'black'))
-    for x, (way, state, shade, line, colour) in enumerate(ways):
+    ways = (('frozen', 'copied,\nleft as is', '0.88', '--'),
+            ('old net', 'trained on\n6 classes', '0.88', '-'),
+            ('fine-tuned', 'copied,\ntrained on', '0.88', '-'),
+            ('from scratch', 'random,\ntrained', 'white', '-'))
+    for x, (way, state, shade, line) in enumerate(ways):
         old = way == 'old net'
         output = 'output layer:\n' + ('trained,\nstays behind' if old else 'new,\ntrained')
         for y, high, text, color, edge in (
@@ -1039,7 +1041,7 @@ def draw_transfer():
         for y, text in ((4.05, 'image'), (-2.75, '6 old classes' if old else '4 new classes')):
             ax.text(2.5 * x, y, text, ha='center', fontsize=10)
         ax.text(2.5 * x + 0.1, 0.55, '64 features', va='center', fontsize=9)
-        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold', color=colour)
+        ax.text(2.5 * x, 4.75, way, ha='center', fontsize=12, weight='bold', color=WAYS[way])
     for start, end in ((1.55, 0.95), (3.45, 4.05)):
         arrow(ax, (start, 2.2), (end, 2.2), color=SHORTCUT, linewidth=2.5)
     ax.set(xlim=(-1, 8.5), ylim=(-2.9, 5.2))

@@ -89,6 +89,12 @@ def definitions(source):
             if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
 
 
+def names_in(targets):
+    """The names in targets of assignments or of a loop, syntax trees."""
+    return {node.id for target in targets for node in ast.walk(target)
+            if isinstance(node, ast.Name)}
+
+
 def tables(source):
     """The constants (SUCH = ...) at the top level of Python text, as (name, syntax tree)."""
     return [(node.targets[0].id, ast.dump(node)) for node in ast.parse(source).body
@@ -353,6 +359,19 @@ def rule_short_code(nb, path):
         limit = MAX_DEFINITION_LINES if definitions(source) else MAX_CODE_LINES
         if (count := count_code_lines(source)) > limit:
             yield f'{label(cell)} has {count} lines of code; at most {limit}'
+
+
+def rule_labels_leave_the_batch(nb, path):
+    """x and y are a batch for the exercises, too: a loop over places of words names them otherwise.
+    """
+    assigned = set()
+    for cell in code_cells(nb):
+        for node in ast.parse(python(cell)).body:
+            if isinstance(node, ast.Assign):
+                assigned |= names_in(node.targets)
+            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple):
+                for name in sorted({'x', 'y'} & assigned & names_in([node.target])):
+                    yield f'{label(cell)} has a loop that overwrites {name}'
 
 
 def rule_figures_described(nb, path):

@@ -276,6 +276,8 @@ BREACHES = [
     ('rule_first_code_cell', source(1, 'import utils')),
     ('rule_short_code', source(2, 'a = 1\n' * 16)),
     ('rule_short_code', source(2, 'def f():\n' + '    a = 1\n' * 40)),
+    ('rule_labels_leave_the_batch',
+     source(2, "x, y = 1, 2\nfor x, y, text in ((0, 0, 'a'), (1, 1, 'b')):\n    print(text)")),
     ('rule_figures_described', drop_description),
     ('rule_figures_described', source(4, '**Figure 1.** Too short.')),
     ('rule_figures_described', source(4, FIGURE.replace('**Figure', 'Figure'))),
